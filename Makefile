@@ -1,0 +1,34 @@
+# `make run` and `make test` do all their own set-up: Python 3.11 and make are enough.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+HOME_DIR ?= vatra-home
+
+.PHONY: install run test lint bench clean
+
+install: $(VENV)/.installed
+
+# One command with the constraints: otherwise torch pulls gigabytes of CUDA packages.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (about two minutes the first time) ..."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	@touch $@
+
+run: install
+	$(BIN)/vatra build examples --settings examples/settings.yaml --home $(HOME_DIR)
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: install lint
+	$(BIN)/python -m pytest
+
+bench: install
+	$(BIN)/python -m benchmarks.parse --mb 150
+
+clean:
+	rm -rf $(VENV) $(HOME_DIR) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Who calls what, in which order: the flows, and the `vatra` command."""

@@ -1,0 +1,47 @@
+"""What the flows `build-corpus` and `run-stage` share: run the stages of a plan in their order, then report."""
+
+from __future__ import annotations
+
+from flows.pipeline import pipeline_for
+from schemas.errors import VatraError
+from schemas.summary import BuildSummary, StageSummary
+from tasks.accounts import BuildReport
+from tasks.reporting import report_build
+from tasks.running import Run
+from tasks.training import TRAIN_LORA, adapter_folder
+
+
+class BuildFailed(VatraError):
+    """A build that stopped, with everything that can be said of it."""
+
+    def __init__(self, cause: VatraError, summary: BuildSummary, report: BuildReport | None) -> None:
+        super().__init__(cause.what, where=cause.where, fix=cause.fix)
+        self.exit_code, self.report = cause.exit_code, report
+        self.summary = report.summary if report else summary
+
+
+def run_stages(run: Run, until: str | None = None) -> BuildReport:
+    """Make every stage stand, up to `until` (None: all that the settings ask for), and report.
+
+    Raises BuildFailed; the report of a failed build is written too, as far as the build came.
+    """
+    summary = BuildSummary(build=run.record.build, home=str(run.home.path))
+    stages: list[StageSummary] = []
+    try:
+        for step, task in pipeline_for(run.settings):
+            stages.append(task(run))
+            if step.name == until:
+                break
+    except VatraError as error:
+        stopped = summary.model_copy(update={"stages": stages, "error": str(error)})
+        raise BuildFailed(error, stopped, _report_failure(run, stopped)) from error
+    artifacts = [str(adapter_folder(run))] if stages[-1].stage == TRAIN_LORA.name else []
+    return report_build(run, summary.model_copy(update={"stages": stages, "artifacts": artifacts}))
+
+
+def _report_failure(run: Run, summary: BuildSummary) -> BuildReport | None:
+    """The report of a stopped build; when that fails too (a full disk), the first error is what counts."""
+    try:
+        return report_build(run, summary)
+    except (VatraError, OSError):
+        return None

@@ -1,0 +1,164 @@
+"""The `vatra` command: what can be typed, and where it goes.
+
+    vatra build export.zip --settings mine.yaml
+    vatra stage filter --set quality.min_chars=5
+    vatra report | vatra export --format jsonl --out pairs.jsonl | vatra presets | vatra fetch toxicity
+
+Nothing heavy is imported before the arguments are known to be right: `vatra --help` answers within a second.
+Exit codes: 0 the work was done, 1 a stage failed, 2 the arguments or settings are wrong, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from flows.failures import answer_failure, install_crash_report
+from flows.stage_names import STAGE_NAMES
+from schemas.errors import UsageError, VatraError
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, but errors go the way of all others (one line, and the object of --json)."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, fix=f"See `{self.prog} --help`.")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in given
+    install_crash_report(as_json)
+    try:
+        chosen = build_parser().parse_args(given)
+        from flows import commands
+
+        code: int = getattr(commands, chosen.command)(chosen)
+        return code
+    except VatraError as error:
+        return answer_failure(error, as_json)
+    except KeyboardInterrupt:
+        stopped = VatraError("interrupted", fix="Finished parts are kept: run the same command to go on.")
+        answer_failure(stopped, as_json)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone; there is nobody to tell
+        return 1
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and options."""
+    parser = _Parser(
+        prog="vatra",
+        description="From exported AI conversations to a clean, explained, validated training corpus, "
+        "and a model trained from it.",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_build(commands)
+    _add_stage(commands)
+    _add_report(commands)
+    _add_export(commands)
+    presets = commands.add_parser("presets", help="list build presets and model presets")
+    presets.add_argument("--json", action="store_true", help="print one JSON object")
+    _add_fetch(commands)
+    return parser
+
+
+def _add_build(commands: argparse._SubParsersAction[_Parser]) -> None:
+    build = commands.add_parser("build", help="exports in, corpus and report (and adapter) out")
+    build.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="an export: file, folder or zip")
+    build.add_argument("--preset", help="a build preset by name, or a YAML file (see `vatra presets`)")
+    build.add_argument("--settings", type=Path, metavar="FILE", help="YAML file of settings")
+    _add_settings(build)
+    _add_common(build)
+
+
+def _add_stage(commands: argparse._SubParsersAction[_Parser]) -> None:
+    stage = commands.add_parser(
+        "stage",
+        help="run one stage again, with other settings",
+        description="Upstream stages that stand are reused.",
+    )
+    stage.add_argument("name", choices=STAGE_NAMES, metavar="NAME", help=", ".join(STAGE_NAMES))
+    stage.add_argument(
+        "paths", nargs="*", type=Path, metavar="PATH", help="exports: start a new build over them"
+    )
+    stage.add_argument("--build", default="latest", help="the build to start from (default: the latest)")
+    _add_settings(stage)
+    _add_common(stage)
+
+
+def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:
+    report = commands.add_parser("report", help="show a build's filtering table and write its page again")
+    report.add_argument("build", nargs="?", default="latest", help="a build's id (default: the latest)")
+    _add_home(report)
+    report.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+
+
+def _add_export(commands: argparse._SubParsersAction[_Parser]) -> None:
+    export = commands.add_parser(
+        "export", help="write the corpus as JSONL or JSON pairs, messages, or Parquet"
+    )
+    export.add_argument("--build", default="latest", help="a build's id (default: the latest)")
+    export.add_argument("--format", choices=("jsonl", "json", "messages", "parquet"), default="jsonl")
+    export.add_argument("--out", type=Path, required=True, help="the file (parquet: the folder) to write")
+    export.add_argument(
+        "--split", action="append", choices=("train", "validation", "test"), help="default: all"
+    )
+    _add_home(export)
+    export.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+
+
+def _add_fetch(commands: argparse._SubParsersAction[_Parser]) -> None:
+    fetch = commands.add_parser("fetch", help="download a model: the only command that uses the network")
+    fetch.add_argument("what", choices=("toxicity",), help="toxicity: the weights and tokenizer of Detoxify")
+    fetch.add_argument(
+        "--variant",
+        default="original",
+        choices=("original", "unbiased", "multilingual", "original-small", "unbiased-small"),
+        help="which Detoxify model (default: original, English)",
+    )
+    _add_home(fetch)
+    fetch.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="key=value",
+        help="one setting, e.g. quality.min_chars=5",
+    )
+    parser.add_argument("--no-ai-slop", action="store_true", help="leave overused assistant phrases alone")
+    parser.add_argument(
+        "--blacklist",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="PATTERN",
+        help="more patterns to filter",
+    )
+    parser.add_argument("--toxicity-threshold", type=float, metavar="T", help="0 to 1; lower filters more")
+
+
+def _add_home(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--home", type=Path, metavar="DIR", help="the home folder (default: $VATRA_HOME or ~/vatra)"
+    )
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    _add_home(parser)
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="processes (default: one per core, at most 8)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,28 @@
+"""The last lines of a command: the filtering table, and where everything lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from tasks.accounts import BuildReport
+from tasks.reports import render_terminal
+
+
+def print_closing(console: Console, told: BuildReport) -> None:
+    """The table, then paths that can be opened."""
+    summary = told.summary
+    console.print()
+    console.print(render_terminal(told.statistics, told.context))
+    corpus = summary.corpus
+    console.print(f"Build    {summary.build}")
+    if corpus.train:
+        folder = next((stage for stage in summary.stages if stage.stage == "mix"), None)
+        counts = f"{corpus.train:,} train, {corpus.validation:,} validation, {corpus.test:,} test examples"
+        console.print(f"Corpus   {counts}")
+        if folder is not None and summary.home is not None:
+            console.print(f"         {Path(summary.home) / 'datasets' / 'mix' / folder.fingerprint}")
+    for artifact in summary.artifacts:
+        console.print(f"Adapter  {artifact}")
+    console.print(f"Report   {summary.report}")

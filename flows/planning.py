@@ -1,0 +1,107 @@
+"""Planning a build: what goes in, what is wanted, and so the fingerprint that every stage will have."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+from flows.pipeline import pipeline_for
+from models.toxicity import scorer_digest, scorer_libraries
+from schemas.ids import hash_fields
+from schemas.manifest import BuildRecord, InputFile
+from schemas.settings import BuildSettings
+from schemas.settings.loading import load_lora_preset, resolve_rules, seal
+from storage.catalog import new_build_id, read_build, write_build
+from storage.home import Home
+from tasks.exports import input_file
+from tasks.parsers import discover
+from tasks.running import Run, plan_fingerprint
+from tasks.signals import check_rules
+
+
+def check_settings(home: Home, settings: BuildSettings) -> str:
+    """Refuse what cannot work before anything is read; returns the digest of the toxicity scorer.
+
+    Raises SettingsError (a pattern, a preset) or MissingModel (weights that only `vatra fetch` brings).
+    """
+    check_rules({name: resolve_rules(name, getattr(settings, name)) for name in ("blacklist", "slop")})
+    if settings.train.lora:
+        load_lora_preset(settings.train.lora)
+    name = settings.toxicity.scorer
+    weights = scorer_digest(name, home.cache)
+    return hash_fields(
+        weights, *(f"{library} {metadata.version(library)}" for library in scorer_libraries(name))
+    )
+
+
+def plan_build(
+    home: Home,
+    paths: Sequence[Path],
+    settings: BuildSettings,
+    workers: int | None = None,
+    on_bytes: Callable[[int], None] = lambda amount: None,
+) -> Run:
+    """A new build over the exports in `paths`: reads every file once, for its digest. Writes the plan."""
+    settings = seal(settings)
+    scorer = check_settings(home, settings)
+    found = discover(paths, on_bytes)
+    files = tuple(input_file(file) for file in found.files)
+    skipped = tuple((item.label, item.reason) for item in found.skipped)
+    return _plan(home, settings, scorer, files, skipped, None, workers)
+
+
+def replan_build(home: Home, parent: BuildRecord, settings: BuildSettings, workers: int | None = None) -> Run:
+    """A new build over the inputs of an earlier one, with other settings. Writes the plan."""
+    settings = seal(settings)
+    scorer = check_settings(home, settings)
+    return _plan(home, settings, scorer, parent.inputs, parent.skipped, parent.build, workers)
+
+
+def open_build(home: Home, build: str, workers: int | None = None) -> Run:
+    """An earlier build, as it was planned. Raises UsageError when there is none of this name."""
+    record = read_build(home.store, build)
+    settings = BuildSettings.model_validate(record.settings)
+    return Run(home, record, settings, check_settings(home, settings), workers or default_workers())
+
+
+def settings_of(home: Home, build: str) -> tuple[BuildRecord, BuildSettings]:
+    """The plan and settings of an earlier build, without asking whether it could run today."""
+    record = read_build(home.store, build)
+    return record, BuildSettings.model_validate(record.settings)
+
+
+def default_workers() -> int:
+    """One per core, at most eight: beyond that memory is the limit."""
+    return max(
+        1, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    )
+
+
+def _plan(
+    home: Home,
+    settings: BuildSettings,
+    scorer: str,
+    files: tuple[InputFile, ...],
+    skipped: tuple[tuple[str, str], ...],
+    parent: str | None,
+    workers: int | None,
+) -> Run:
+    now = datetime.now(UTC)
+    record = BuildRecord(
+        build=new_build_id(now),
+        created=now.isoformat(timespec="seconds"),
+        parent=parent,
+        settings=settings.model_dump(mode="json"),
+        inputs=files,
+        skipped=skipped,
+        stages={},
+    )
+    run = Run(home, record, settings, scorer, workers or default_workers())
+    for step, _ in pipeline_for(settings):
+        stages = {**run.record.stages, step.name: plan_fingerprint(step, run)}
+        run = Run(home, run.record.model_copy(update={"stages": stages}), settings, scorer, run.workers)
+    write_build(home.store, run.record)
+    return run

@@ -1,0 +1,34 @@
+"""Prefect's settings for a home: its own run database, loopback only, no telemetry, quiet on the terminal.
+
+Must be called before Prefect is imported for the first time.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from schemas.errors import VatraError
+from storage.home import Home
+
+
+def use_home(home: Home) -> None:
+    """Point Prefect at the home. Raises VatraError when Prefect was imported already with another home."""
+    wanted = {
+        "PREFECT_HOME": str(home.prefect),
+        # The ephemeral server is a process of ours on 127.0.0.1; a slow machine may take long to start it.
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
+        # Our own lines are what a person reads; the run's log is in the database.
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    }
+    if "prefect" in sys.modules and os.environ.get("PREFECT_HOME") != wanted["PREFECT_HOME"]:
+        raise VatraError("Prefect was started for another home in this process")
+    for name, value in wanted.items():
+        os.environ.setdefault(name, value) if name.startswith("PREFECT_LOGGING") else os.environ.update(
+            {name: value}
+        )
+    os.environ.pop("PREFECT_API_URL", None)

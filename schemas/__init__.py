@@ -1,0 +1,1 @@
+"""What things look like: tables, settings, presets, expectations, manifests, errors. Imports nothing heavy."""

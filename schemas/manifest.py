@@ -1,0 +1,73 @@
+"""What stands in the store: manifests, part records, build plans. Nothing here knows a clock, a host or a path."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TableFile(_Record):
+    """One Parquet file: `path` is relative to the store, `digest` that of its bytes."""
+
+    path: str
+    digest: str
+    rows: int
+    bytes: int
+
+
+class PartRecord(_Record):
+    """One part: a file for each of its tables, and the part's tally."""
+
+    tables: dict[str, TableFile]
+    tally: dict[str, int]
+
+
+class UnitRecord(_Record):
+    """The finished parts of one unit of work, kept so that a rerun need not compute it again."""
+
+    unit: str
+    parts: tuple[PartRecord, ...]
+    validation: dict[str, Any]
+
+
+class Manifest(_Record):
+    """A dataset that stands. It is put last, so its existence is the publication."""
+
+    stage: str
+    version: int
+    fingerprint: str
+    settings: dict[str, Any]
+    libraries: dict[str, str]
+    inputs: dict[str, Any]
+    parts: tuple[PartRecord, ...]
+    summary: dict[str, int]
+
+
+class InputFile(_Record):
+    """A file that a build read: where it was found, and what it is by content."""
+
+    label: str
+    path: str
+    member: str | None
+    digest: str
+    size: int
+    encoding: str
+    format: str
+    source: str
+
+
+class BuildRecord(_Record):
+    """A build's plan: inputs, settings, and the fingerprint that each stage will have. Written before any work."""
+
+    build: str
+    created: str
+    parent: str | None
+    settings: dict[str, Any]
+    inputs: tuple[InputFile, ...]
+    skipped: tuple[tuple[str, str], ...]
+    stages: dict[str, str]

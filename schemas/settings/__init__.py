@@ -1,0 +1,38 @@
+"""The settings of a build: frozen, unknown keys refused, every stage sees only its own projection."""
+
+from schemas.settings.build import BuildSettings, TrainSettings
+from schemas.settings.loading import apply_overrides, load_build_settings, settings_error
+from schemas.settings.rules import Action, PatternRules, QualityRules, Rule, ToxicityRules
+from schemas.settings.stages import (
+    AssembleSettings,
+    DedupSettings,
+    FilterSettings,
+    LoraSettings,
+    MixSettings,
+    ParseSettings,
+    ReconcileSettings,
+    ScoreSettings,
+)
+from schemas.settings.training import LoraPreset
+
+__all__ = [
+    "Action",
+    "AssembleSettings",
+    "BuildSettings",
+    "DedupSettings",
+    "FilterSettings",
+    "LoraPreset",
+    "LoraSettings",
+    "MixSettings",
+    "ParseSettings",
+    "PatternRules",
+    "QualityRules",
+    "ReconcileSettings",
+    "Rule",
+    "ScoreSettings",
+    "ToxicityRules",
+    "TrainSettings",
+    "apply_overrides",
+    "load_build_settings",
+    "settings_error",
+]

@@ -1,0 +1,200 @@
+"""From presets, YAML files and `--set` to settings, with errors that name the nearest valid key."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from schemas.errors import SettingsError
+from schemas.settings.build import BuildSettings
+from schemas.settings.rules import PatternRules, Rule
+from schemas.settings.training import LoraPreset
+
+PRESET_KINDS = {"build": BuildSettings, "train": LoraPreset}
+
+
+def preset_names(kind: str) -> list[str]:
+    """Names of the presets that come with vatra, of one kind (`build` or `train`)."""
+    folder = resources.files("schemas") / "presets" / kind
+    return sorted(Path(entry.name).stem for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def preset_values(kind: str, name: str) -> dict[str, Any]:
+    """The YAML contents of a shipped preset, or of any YAML file by path."""
+    if name.endswith((".yaml", ".yml")):
+        return read_yaml(Path(name))
+    if name not in preset_names(kind):
+        raise SettingsError(
+            f"no {kind} preset is called {name!r}", fix=f"There are: {', '.join(preset_names(kind))}."
+        )
+    text = (resources.files("schemas") / "presets" / kind / f"{name}.yaml").read_text("utf-8")
+    return _mapping(yaml.safe_load(text), f"{kind} preset {name}")
+
+
+def load_lora_preset(name: str) -> LoraPreset:
+    """A model preset by name or YAML path. Raises SettingsError."""
+    try:
+        return LoraPreset.model_validate(preset_values("train", name))
+    except ValidationError as error:
+        raise settings_error(error, LoraPreset, f"model preset {name}") from None
+
+
+def load_build_settings(
+    preset: str | None = None, file: Path | None = None, overrides: Iterable[str] = ()
+) -> BuildSettings:
+    """Preset, then file, then `key=value` overrides; later ones win. Raises SettingsError."""
+    values: dict[str, Any] = preset_values("build", preset) if preset else {}
+    values.pop("description", None)
+    origin = f"preset {preset}" if preset else "the defaults"
+    if file is not None:
+        given = read_yaml(file)
+        given.pop("description", None)
+        values, origin = _merge(values, given), str(file)
+        _anchor_files(values, file.parent)
+    overrides = list(overrides)
+    return build_settings(apply_overrides(values, overrides), f"{origin} and --set" if overrides else origin)
+
+
+def build_settings(values: dict[str, Any], where: str) -> BuildSettings:
+    """Settings from nested values. Raises SettingsError."""
+    try:
+        return BuildSettings.model_validate(values)
+    except ValidationError as error:
+        raise settings_error(error, BuildSettings, where) from None
+
+
+def apply_overrides(values: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """Put `a.b=value` items (values in YAML) into nested `values`; returns a new dictionary."""
+    for item in overrides:
+        key, sign, text = item.partition("=")
+        if not sign or not key:
+            raise SettingsError(f"{item!r} is not key=value", where="--set")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise SettingsError(f"the value of {key} is not valid YAML", where="--set") from None
+        for part in reversed(key.split(".")):
+            value = {part: value}
+        values = _merge(values, value)
+    return values
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A settings file as a dictionary. Raises SettingsError when missing, unreadable or not a mapping."""
+    try:
+        return _mapping(yaml.safe_load(path.read_text("utf-8")), str(path))
+    except FileNotFoundError:
+        raise SettingsError("no such settings file", where=str(path)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"cannot read the settings file: {type(error).__name__}", where=str(path)
+        ) from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}, line {mark.line + 1}" if mark else str(path)
+        raise SettingsError("the settings file is not valid YAML", where=place) from None
+
+
+def resolve_rules(family: str, rules: PatternRules) -> tuple[Rule, ...]:
+    """The contents of a family: built-in list, files, single patterns; the first of equal patterns stays."""
+    found: list[Rule] = []
+    if rules.builtin:
+        text = (resources.files("schemas") / "rules" / f"{family}.yaml").read_text("utf-8")
+        found += _rules(yaml.safe_load(text), f"{family}.yaml")
+    for name in rules.files:
+        try:
+            found += _rules(yaml.safe_load(Path(name).read_text("utf-8")), name)
+        except (OSError, UnicodeDecodeError):
+            raise SettingsError("cannot read the rule file", where=name) from None
+        except yaml.YAMLError:
+            raise SettingsError("the rule file is not valid YAML", where=name) from None
+    found += [rule if isinstance(rule, Rule) else Rule(name=rule, pattern=rule) for rule in rules.patterns]
+    unique: dict[str, Rule] = {}
+    for rule in found:
+        unique.setdefault(rule.pattern, rule)
+    return tuple(unique.values())
+
+
+def seal(settings: BuildSettings) -> BuildSettings:
+    """The settings with the contents of rule files in place of their paths: a build must not change under them."""
+    sealed = {}
+    for family in ("blacklist", "slop"):
+        rules: PatternRules = getattr(settings, family)
+        own = resolve_rules(family, rules.model_copy(update={"builtin": False}))
+        sealed[family] = rules.model_copy(update={"patterns": own, "files": ()})
+    return settings.model_copy(update=sealed)
+
+
+def settings_error(error: ValidationError, model: type[BaseModel], where: str) -> SettingsError:
+    """One clear line from pydantic's report; an unknown key is answered with the nearest valid one."""
+    first = error.errors(include_url=False)[0]
+    path = [str(part) for part in first["loc"]]
+    key = ".".join(path) or "the settings"
+    if first["type"] == "extra_forbidden":
+        known = _keys_at(model, path[:-1])
+        near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
+        prefix = ".".join([*path[:-1], ""])
+        fix = f"Did you mean {prefix}{near[0]}?" if near else f"Valid here: {', '.join(known)}."
+        return SettingsError(f"unknown setting {key}", where=where, fix=fix)
+    reason = first["msg"].removeprefix("Value error, ")
+    shown = first.get("input")
+    got = f" (got {shown!r})" if isinstance(shown, (int, float, bool)) or _short(shown) else ""
+    return SettingsError(f"setting {key}: {reason[:1].lower()}{reason[1:]}{got}", where=where)
+
+
+def _short(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= 60
+
+
+def _rules(values: Any, where: str) -> list[Rule]:
+    if not isinstance(values, list):
+        raise SettingsError("a rule file is a list of patterns, or of {name, pattern}", where=where)
+    try:
+        return [Rule(name=v, pattern=v) if isinstance(v, str) else Rule.model_validate(v) for v in values]
+    except ValidationError as error:
+        raise settings_error(error, Rule, where) from None
+
+
+def _mapping(value: Any, where: str) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise SettingsError("settings must be a mapping of keys to values", where=where)
+    return {str(key): item for key, item in value.items()}
+
+
+def _merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in top.items():
+        old = merged.get(key)
+        # `shares` is a choice as a whole: a new set of shares replaces the old one.
+        deep = isinstance(old, dict) and isinstance(value, dict) and key != "shares"
+        merged[key] = _merge(old, value) if deep else value
+    return merged
+
+
+def _anchor_files(values: dict[str, Any], folder: Path) -> None:
+    """Rule files are named from the settings file's own folder."""
+    for family in ("blacklist", "slop"):
+        section = values.get(family)
+        if isinstance(section, dict) and isinstance(section.get("files"), list):
+            section["files"] = [str(folder / str(name)) for name in section["files"]]
+
+
+def _keys_at(model: type[BaseModel], path: list[str]) -> list[str]:
+    current: Any = model
+    for part in path:
+        field = getattr(current, "model_fields", {}).get(part)
+        if field is None:
+            return []
+        current = field.annotation
+        if get_origin(current) in (Union, UnionType):
+            current = next((a for a in get_args(current) if hasattr(a, "model_fields")), None)
+    return list(getattr(current, "model_fields", {}))

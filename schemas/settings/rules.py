@@ -1,0 +1,181 @@
+"""Settings of the filtering rules: patterns, thresholds, and what happens to a message that trips one."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from schemas.settings.model import Settings
+
+#: What a tripped rule does. flag: noted as evidence only. mask: stays as context, carries no loss.
+Action = Literal["flag", "mask", "drop_turn", "drop_conversation"]
+Scorer = Literal[
+    "none",
+    "profanity",
+    "detoxify:original",
+    "detoxify:unbiased",
+    "detoxify:multilingual",
+    "detoxify:original-small",
+    "detoxify:unbiased-small",
+]
+
+
+class Rule(Settings):
+    """One pattern of a rule list, with the name that reports show."""
+
+    name: str = Field(min_length=1)
+    pattern: str = Field(min_length=1)
+
+
+class RoleActions(Settings):
+    """What a rule does, by the role of the message."""
+
+    enabled: bool = Field(True, description="Off: the rule is ignored.")
+    assistant: Action = Field("mask", description="What happens to an assistant message that trips the rule.")
+    user: Action = Field("flag", description="What happens to a user message that trips the rule.")
+
+
+class PatternRules(RoleActions):
+    """A family of patterns: the built-in list, files of one's own, and single patterns."""
+
+    builtin: bool = Field(True, description="Use the list that comes with vatra.")
+    patterns: tuple[str | Rule, ...] = Field((), description="Your own patterns (Rust regex, case ignored).")
+    files: tuple[str, ...] = Field((), description="YAML files of patterns, or of {name, pattern}.")
+
+
+class ToxicityRules(RoleActions):
+    """Toxicity by a model; a message in a language that the scorer does not cover stays unscored."""
+
+    scorer: Scorer = Field(
+        "detoxify:original", description="detoxify:<variant>, profanity (English only) or none."
+    )
+    threshold: float = Field(
+        0.8, ge=0, le=1, description="A message scoring this much or more trips the rule."
+    )
+
+
+class QualityRules(RoleActions):
+    """Messages too slight to learn from: empty, one word, shorter than `min_chars`, only an ellipsis."""
+
+    assistant: Action = Field("drop_turn", description="What happens to a slight assistant message.")
+    min_chars: int = Field(10, ge=0, le=10_000, description="Shorter messages trip the rule (characters).")
+    single_word: bool = Field(True, description="A message of one word trips the rule.")
+
+
+class LanguageList(Settings):
+    """Languages (ISO 639-1) between which each message is told apart."""
+
+    languages: tuple[str, ...] = Field(("en", "ro"), min_length=1, description="The languages of your chats.")
+
+    @field_validator("languages")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [code for code in value if code not in LANGUAGES]
+        if unknown:
+            raise ValueError(f"unknown language {unknown[0]!r}; known: {' '.join(LANGUAGES)}")
+        return tuple(dict.fromkeys(value))
+
+
+#: What py3langid can tell apart.
+LANGUAGES = tuple(
+    [
+        "af",
+        "am",
+        "an",
+        "ar",
+        "as",
+        "az",
+        "be",
+        "bg",
+        "bn",
+        "br",
+        "bs",
+        "ca",
+        "cs",
+        "cy",
+        "da",
+        "de",
+        "dz",
+        "el",
+        "en",
+        "eo",
+        "es",
+        "et",
+        "eu",
+        "fa",
+        "fi",
+        "fo",
+        "fr",
+        "ga",
+        "gl",
+        "gu",
+        "he",
+        "hi",
+        "hr",
+        "ht",
+        "hu",
+        "hy",
+        "id",
+        "is",
+        "it",
+        "ja",
+        "jv",
+        "ka",
+        "kk",
+        "km",
+        "kn",
+        "ko",
+        "ku",
+        "ky",
+        "la",
+        "lb",
+        "lo",
+        "lt",
+        "lv",
+        "mg",
+        "mk",
+        "ml",
+        "mn",
+        "mr",
+        "ms",
+        "mt",
+        "nb",
+        "ne",
+        "nl",
+        "nn",
+        "no",
+        "oc",
+        "or",
+        "pa",
+        "pl",
+        "ps",
+        "pt",
+        "qu",
+        "ro",
+        "ru",
+        "rw",
+        "se",
+        "si",
+        "sk",
+        "sl",
+        "sq",
+        "sr",
+        "sv",
+        "sw",
+        "ta",
+        "te",
+        "th",
+        "tl",
+        "tr",
+        "ug",
+        "uk",
+        "ur",
+        "vi",
+        "vo",
+        "wa",
+        "xh",
+        "zh",
+        "zu",
+    ]
+)

@@ -1,0 +1,77 @@
+"""What each stage may know: its settings and nothing else, so that its fingerprint moves only when it must."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator
+
+from schemas.settings.model import Settings
+from schemas.settings.rules import PatternRules, QualityRules, Rule, ToxicityRules
+from schemas.settings.training import LoraPreset
+
+
+class ParseSettings(Settings):
+    """How exports are read."""
+
+    max_attachment_chars: int = Field(20_000, ge=0, description="Longer extracted attachment texts are cut.")
+    part_bytes: int = Field(32 << 20, ge=1 << 16, description="Text bytes after which a new part is begun.")
+
+
+class ReconcileSettings(Settings):
+    """Overlapping exports: the newest copy of a conversation counts. Nothing to set yet."""
+
+
+class ScoreSettings(Settings):
+    """Signals: which languages, which patterns, which toxicity scorer (with the digest of its weights)."""
+
+    languages: tuple[str, ...]
+    rules: dict[str, tuple[Rule, ...]]
+    scorer: str
+    scorer_digest: str
+
+
+class FilterSettings(Settings):
+    """Thresholds and actions; every rule that can be tripped."""
+
+    blacklist: PatternRules
+    slop: PatternRules
+    toxicity: ToxicityRules
+    quality: QualityRules
+
+
+class AssembleSettings(Settings):
+    """How messages become a training example."""
+
+    separator: str = Field("\n\n", description="Joins messages of one role that follow one another.")
+
+
+class DedupSettings(Settings):
+    """Exact duplicates, with case, space and diacritics folded."""
+
+    exact: bool = Field(True, description="Keep one example of each exact text.")
+
+
+class MixSettings(Settings):
+    """Which examples, in which split, in which order."""
+
+    shares: dict[str, float] = Field({}, description="Share of each source (relative); empty: everything.")
+    total: int | None = Field(None, ge=1, description="At most so many examples.")
+    validation: float = Field(
+        0.05, ge=0, lt=0.5, description="Share of conversations held out for validation."
+    )
+    test: float = Field(0.05, ge=0, lt=0.5, description="Share of conversations held out for testing.")
+    seed: int = Field(42, ge=0, description="The same seed picks the same examples on any machine.")
+    shard_bytes: int = Field(128 << 20, ge=1 << 16, description="Text bytes per Parquet shard.")
+
+    @field_validator("shares")
+    @classmethod
+    def _positive(cls, value: dict[str, float]) -> dict[str, float]:
+        wrong = [name for name, share in value.items() if not share > 0]
+        if wrong:
+            raise ValueError(f"the share of {wrong[0]!r} must be above 0")
+        return dict(sorted(value.items()))
+
+
+class LoraSettings(Settings):
+    """A training run: the preset's contents, not its name."""
+
+    preset: LoraPreset

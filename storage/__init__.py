@@ -1,0 +1,1 @@
+"""Where things lie: the home, the store, datasets, the catalogue of builds, artifacts, exports."""

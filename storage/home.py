@@ -1,0 +1,66 @@
+"""The home: one local folder that holds everything vatra keeps for a person.
+
+`$VATRA_HOME` (default `~/vatra`): `prefect/` (run database), `cache/` (models), `reports/`, and the store, unless
+`$VATRA_STORE` names another place for it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas.errors import UsageError
+from storage.store import Store
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder and where things lie in it."""
+
+    path: Path
+
+    @property
+    def prefect(self) -> Path:
+        """Prefect's own folder, with the database of runs."""
+        return self.path / "prefect"
+
+    @property
+    def cache(self) -> Path:
+        """Downloaded models."""
+        return self.path / "cache"
+
+    @property
+    def reports(self) -> Path:
+        """One HTML page per build."""
+        return self.path / "reports"
+
+    @property
+    def store(self) -> Store:
+        """The store: `$VATRA_STORE`, or the home itself."""
+        return Store(os.environ.get("VATRA_STORE") or str(self.path))
+
+
+def default_home() -> Path:
+    """`$VATRA_HOME`, or `~/vatra`."""
+    return Path(os.environ.get("VATRA_HOME") or Path.home() / "vatra")
+
+
+def open_home(path: Path | None = None) -> Home:
+    """The home, its folders made (readable by its owner only). Raises UsageError when it cannot be written."""
+    home = Home((path or default_home()).expanduser().absolute())
+    try:
+        home.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (home.prefect, home.cache, home.reports):
+            folder.mkdir(exist_ok=True, mode=0o700)
+        probe = home.path / f".probe-{os.getpid()}"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else "not usable"
+        raise UsageError(
+            f"the home folder cannot be used: {reason.lower()}",
+            where=str(home.path),
+            fix="Choose another with --home or VATRA_HOME.",
+        ) from None
+    return home

@@ -1,0 +1,1 @@
+"""The work: rooms of pure functions, and beside them one thin Prefect task per activity."""

@@ -1,0 +1,183 @@
+"""A build's account: its tables as far as they stand, its counts, and the page that shows them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from schemas.ledger import draw_ledger, with_prefix
+from schemas.settings.loading import resolve_rules
+from schemas.summary import BuildSummary, CorpusCounts, ImportCounts, MessageCounts, ValidationResult
+from schemas.tables import SPLITS
+from storage.catalog import stands
+from storage.datasets import Dataset
+from tasks.reports import ReportContext, Statistics, collect_statistics, render_page
+from tasks.running import Run
+
+#: Which stage makes each table.
+MADE_BY = {
+    "imports": "parse", "conversations": "parse", "messages": "parse", "standing": "reconcile", "signals": "score",
+    "verdicts": "filter", "examples": "assemble", "placements": "assemble", "clusters": "dedup", "mixture": "mix",
+    **dict.fromkeys(SPLITS, "mix"),
+}  # fmt: skip
+
+
+class BuildTables:
+    """The tables of a build, as far as it has come."""
+
+    def __init__(self, run: Run) -> None:
+        self._datasets: dict[str, Dataset] = {
+            stage: run.dataset(stage)
+            for stage in sorted(set(MADE_BY.values()))
+            if stands(run.store, run.record, stage)
+        }
+
+    def has(self, table: str) -> bool:
+        """Whether the stage that makes the table stands."""
+        return MADE_BY[table] in self._datasets
+
+    def scan(self, table: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """The parts of a table, in order."""
+        return self._datasets[MADE_BY[table]].scan(table, columns)
+
+    def dataset(self, stage: str) -> Dataset | None:
+        """A stage's dataset, if it stands."""
+        return self._datasets.get(stage)
+
+
+def count(run: Run, summary: BuildSummary) -> BuildSummary:
+    """The summary with imports, messages and corpus counted from the manifests that stand."""
+    tables = BuildTables(run)
+    return summary.model_copy(
+        update={"imports": _imports(tables), "messages": _messages(tables), "corpus": _corpus(tables)}
+    )
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """A build told: its summary, and what the terminal table and the page are drawn from."""
+
+    summary: BuildSummary
+    statistics: Statistics
+    context: ReportContext
+
+
+def write_report(run: Run, summary: BuildSummary) -> BuildReport:
+    """Count the build from its manifests and write its page into the home's reports."""
+    summary = count(run, summary)
+    path = run.home.reports / f"{run.record.build}.html"
+    summary = summary.model_copy(update={"report": str(path)})
+    tables = BuildTables(run)
+    context = report_context(run, summary, tables)
+    statistics = collect_statistics(tables, context)
+    temporary = path.with_suffix(f".{os.getpid()}.part")
+    temporary.write_text(render_page(statistics, context), "utf-8")
+    temporary.replace(path)
+    return BuildReport(summary, statistics, context)
+
+
+def report_context(run: Run, summary: BuildSummary, tables: BuildTables) -> ReportContext:
+    """What the page says beyond the tables."""
+    labels: dict[str, list[str]] = {}
+    for file in run.record.inputs:
+        labels.setdefault(file.digest, []).append(file.label)
+    validations = [found.validation() for stage in _order(summary) if (found := tables.dataset(stage))]
+    refused = _refused(run, summary)
+    return ReportContext(
+        summary=summary,
+        settings=run.record.settings,
+        validations=[*validations, *refused],
+        scorer=run.settings.toxicity.scorer,
+        created=run.record.created,
+        files=_files(tables, labels),
+        skipped=run.record.skipped,
+        rules=[
+            f"{f}:{rule.name}"
+            for f in ("blacklist", "slop")
+            for rule in resolve_rules(f, getattr(run.settings, f))
+        ],
+    )
+
+
+def _order(summary: BuildSummary) -> list[str]:
+    return [stage.stage for stage in summary.stages]
+
+
+def _refused(run: Run, summary: BuildSummary) -> list[ValidationResult]:
+    """The validation that stopped the build, if one did."""
+    if summary.error is None:
+        return []
+    found = []
+    for stage, mark in run.record.stages.items():
+        path = f"rejected/{stage}/{mark}/validation.json"
+        if stage not in _order(summary) and run.store.exists(path):
+            found.append(ValidationResult.model_validate_json(run.store.read(path)))
+    return found
+
+
+def _imports(tables: BuildTables) -> ImportCounts:
+    parsed = tables.dataset("parse")
+    if parsed is None:
+        return ImportCounts()
+    ledger = draw_ledger("parse", parsed.manifest.summary)
+    reconciled = tables.dataset("reconcile")
+    superseded = reconciled.manifest.summary.get("set_aside:superseded", 0) if reconciled else 0
+    return ImportCounts(
+        seen=ledger.rows_in,
+        kept=ledger.rows_out - superseded,
+        empty=ledger.set_aside.get("empty", 0),
+        failed=ledger.set_aside.get("failed", 0),
+        duplicate=ledger.set_aside.get("duplicate", 0) + superseded,
+    )
+
+
+def _messages(tables: BuildTables) -> MessageCounts:
+    parsed, placed = tables.dataset("parse"), tables.dataset("assemble")
+    roles = with_prefix(parsed.manifest.summary, "role:") if parsed else {}
+    if parsed is None or placed is None:
+        return MessageCounts(parsed=roles)
+    summary = placed.manifest.summary
+    ledger = draw_ledger("assemble", summary, parsed.rows("messages"))
+    return MessageCounts(
+        parsed=roles,
+        kept=summary.get("trained", 0) + summary.get("context", 0),
+        masked=summary.get("masked", 0),
+        dropped=ledger.set_aside,
+    )
+
+
+def _corpus(tables: BuildTables) -> CorpusCounts:
+    mixed = tables.dataset("mix")
+    return CorpusCounts(**{split: mixed.rows(split) for split in SPLITS}) if mixed else CorpusCounts()
+
+
+def _files(tables: BuildTables, labels: dict[str, list[str]]) -> list[dict[str, Any]]:
+    """One line per file read, named as the person named it."""
+    if not tables.has("imports"):
+        return []
+    left = {digest: list(names) for digest, names in labels.items()}
+    lines = []
+    for part in tables.scan(
+        "imports", ["file_digest", "format", "bytes", "encoding", *_COUNTS, "failures", "warnings"]
+    ):
+        for row in part.to_pylist():
+            names = left.get(row["file_digest"]) or [row["file_digest"]]
+            counts = {name.removeprefix("conversations_"): row[name] for name in _COUNTS}
+            lines.append(
+                {
+                    "label": names.pop(0),
+                    "format": row["format"],
+                    "bytes": row["bytes"],
+                    "encoding": row["encoding"],
+                }
+                | counts
+                | {"failures": row["failures"], "warnings": row["warnings"]}
+            )
+    return lines
+
+
+_COUNTS = [f"conversations_{kind}" for kind in ("seen", "kept", "empty", "failed", "duplicate")]

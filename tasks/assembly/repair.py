@@ -1,0 +1,124 @@
+"""How one conversation's messages become an example: repairs in place of losing the conversation.
+
+- messages of one role in a row are joined (double posts, answers in pieces);
+- a masked piece of a reply that has a clean piece too is left out, so that the clean piece can be learned;
+- an opening greeting stays, as context;
+- an unanswered question at the end is trimmed;
+- a reply whose question was dropped goes with it, for it would answer something else.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+#: Roles that speak; system and tool messages are context and are never joined.
+SPEAKERS = ("user", "assistant")
+
+
+@dataclass(slots=True)
+class Turn:
+    """One message of a conversation on its way into an example. `action` is the verdict's."""
+
+    role: str
+    content: str
+    action: str
+    author: str | None = None
+    intensity: str | None = None
+    placement: str = "context"
+    reason: str | None = None
+
+
+@dataclass(slots=True)
+class Line:
+    """A message of the example: some turns of one role, joined."""
+
+    role: str
+    turns: list[Turn]
+    trainable: bool = False
+
+
+@dataclass(slots=True)
+class Assembled:
+    """The example's lines (empty: nothing to learn here) and the repairs it took."""
+
+    lines: list[Line]
+    repairs: Counter[str] = field(default_factory=Counter)
+
+
+def assemble(turns: list[Turn]) -> Assembled:
+    """Place every turn: trained, context, masked, or dropped with a reason. Changes the turns' placements only."""
+    repairs: Counter[str] = Counter()
+    kept = _without_orphaned_replies(turns)
+    lines = _join(kept, repairs)
+    while lines and lines[-1].role != "assistant":
+        repairs["trimmed_unanswered"] += 1
+        _drop(lines.pop().turns, "unanswered")
+    _place(lines, repairs)
+    if not any(line.trainable for line in lines):
+        for line in lines:
+            _drop(line.turns, "no_reply_to_learn")
+        return Assembled([])
+    return Assembled(lines, repairs)
+
+
+def _without_orphaned_replies(turns: list[Turn]) -> list[Turn]:
+    """Turns that stay. A user turn that was dropped takes its reply along, unless another user turn asks it too."""
+    kept: list[Turn] = []
+    question_gone = asking = False
+    for turn in turns:
+        gone = turn.action.startswith("drop")
+        if turn.role == "user":
+            question_gone = gone and (question_gone or not asking)
+        asking = turn.role == "user"
+        if gone:
+            turn.placement = "dropped"
+        elif question_gone and turn.role != "system":
+            _drop([turn], "question_dropped")
+        else:
+            kept.append(turn)
+    return kept
+
+
+def _join(turns: list[Turn], repairs: Counter[str]) -> list[Line]:
+    lines: list[Line] = []
+    for turn in turns:
+        if lines and turn.role in SPEAKERS and lines[-1].role == turn.role:
+            lines[-1].turns.append(turn)
+            repairs[f"joined_{turn.role}"] += 1
+        else:
+            lines.append(Line(turn.role, [turn]))
+    return lines
+
+
+def _place(lines: list[Line], repairs: Counter[str]) -> None:
+    asked = False
+    for line in lines:
+        asked = asked or line.role == "user"
+        if line.role != "assistant":
+            _mark(line.turns, "masked", only="mask")
+            continue
+        clean = [turn for turn in line.turns if turn.action != "mask"]
+        if not clean:
+            _mark(line.turns, "masked")
+        elif not asked:
+            repairs["greeting_as_context"] += 1
+            _mark(clean, "context", "opening_greeting")
+            _mark(line.turns, "masked", only="mask")
+        else:
+            cut = [turn for turn in line.turns if turn.action == "mask"]
+            repairs["cut_masked_piece"] += len(cut)
+            _drop(cut, "masked_piece_of_reply")
+            line.turns, line.trainable = clean, True
+            _mark(clean, "trained")
+
+
+def _mark(turns: list[Turn], placement: str, reason: str | None = None, only: str | None = None) -> None:
+    """Place turns; a masked turn keeps its verdict's reason when no other is given."""
+    for turn in turns:
+        if only is None or turn.action == only:
+            turn.placement, turn.reason = placement, reason or turn.reason
+
+
+def _drop(turns: list[Turn], reason: str) -> None:
+    _mark(turns, "dropped", reason)

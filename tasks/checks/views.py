@@ -1,0 +1,164 @@
+"""What expectations look at: per table a small pandas frame of ids, numbers and derived columns, never text.
+
+Derived columns count what must not be: 0 is good. Great Expectations keeps unexpected values in its results, so
+a view is also what keeps chat text out of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.ledger import draw_ledger, with_prefix
+from schemas.parts import conversation_rows
+from schemas.tables import SPLITS
+
+#: Tags by which metadata would reach what the model reads: persona tags, control columns, our own role marks.
+METADATA_TAG = r"(?i)<\|?/?(?:persona|source|category|intensity|author)\b\s*[:=][^>\n]{0,80}>|\b_(?:source|category)\b\s*[:=]"
+
+
+def view(table: str, tables: Mapping[str, pa.Table]) -> pd.DataFrame:
+    """The frame that expectations on `table` are run on."""
+    data = tables[table]
+    if table in SPLITS:
+        return _corpus(data)
+    maker = _VIEWS.get(table)
+    return maker(data, tables) if maker else _frame(data, data.schema.names)
+
+
+def summary_view(stage: str, summary: Mapping[str, int], rows_in: int | None) -> pd.DataFrame:
+    """One row: the summary, the ledger's remainder, and what is derived from both."""
+    ledger = draw_ledger(stage, summary, rows_in)
+    row: dict[str, int] = {
+        "misaligned": 0,
+        "kept": 0,
+        "assistant_kept": 0,
+        "rows:examples": 0,
+        "rows:train": 0,
+    }
+    row.update(summary)
+    row["unaccounted"] = ledger.unaccounted
+    if stage == "parse":
+        roles = sum(with_prefix(summary, "role:").values())
+        row["conversations_miscounted"] = summary.get("rows:conversations", 0) - summary.get("kept", 0)
+        row["messages_miscounted"] = summary.get("rows:messages", 0) - roles
+    return pd.DataFrame([row])
+
+
+def _frame(data: pa.Table, columns: list[str]) -> pd.DataFrame:
+    flat = [name for name in columns if not pa.types.is_nested(data.schema.field(name).type)]
+    return data.select(flat).to_pandas()
+
+
+def _imports(data: pa.Table, tables: Mapping[str, pa.Table]) -> pd.DataFrame:
+    frame = _frame(data, data.schema.names)
+    kinds = ("kept", "empty", "failed", "duplicate")
+    counted = sum(frame[f"conversations_{kind}"] for kind in kinds)
+    frame["conversations_unaccounted"] = frame["conversations_seen"] - counted
+    added = [_total(data, name) for name in ("messages_parsed", "messages_set_aside")]
+    frame["messages_unaccounted"] = frame["messages_seen"] - added[0] - added[1]
+    return frame
+
+
+def _total(data: pa.Table, column: str) -> np.ndarray:
+    """Per row, the sum of the counts in a list of {reason, count}."""
+    lists = data[column].combine_chunks()
+    counts = pc.struct_field(pc.list_flatten(lists), "count").to_numpy(zero_copy_only=False)
+    return np.bincount(pc.list_parent_indices(lists), weights=counts, minlength=len(lists)).astype(np.int64)
+
+
+def _messages(data: pa.Table, tables: Mapping[str, pa.Table]) -> pd.DataFrame:
+    frame = data.select(["message_id", "role"]).to_pandas()
+    frame["blank"] = (pc.utf8_length(pc.utf8_trim_whitespace(data["content"])).to_pandas() == 0).astype(int)
+    row = pd.Series(conversation_rows(data))
+    frame["misplaced"] = (data["position"].to_pandas() != row.groupby(row).cumcount()).astype(int)
+    known = tables["conversations"]["conversation_id"].to_pandas().reindex(row).reset_index(drop=True)
+    frame["orphan"] = (data["conversation_id"].to_pandas() != known).astype(int)
+    return frame
+
+
+def _standing(data: pa.Table, tables: Mapping[str, pa.Table]) -> pd.DataFrame:
+    frame = data.to_pandas()
+    frame["contradictory"] = (frame["current"] == frame["superseded_by"].notna()).astype(int)
+    return frame
+
+
+def _signals(data: pa.Table, tables: Mapping[str, pa.Table]) -> pd.DataFrame:
+    frame = _frame(data, ["message_id", "language", "chars", "words", "repetition", "toxicity"])
+    hits = data["rule_hits"].combine_chunks()
+    flat = pc.list_flatten(hits)
+    start, end = (pc.struct_field(flat, name).to_numpy(zero_copy_only=False) for name in ("start", "end"))
+    parents = pc.list_parent_indices(hits).to_numpy(zero_copy_only=False)
+    outside = (start < 0) | (end <= start) | (end > frame["chars"].to_numpy()[parents])
+    frame["hits_outside"] = np.bincount(parents, weights=outside, minlength=len(frame)).astype(int)
+    return frame
+
+
+def _verdicts(data: pa.Table, tables: Mapping[str, pa.Table]) -> pd.DataFrame:
+    frame = _frame(data, ["message_id", "action", "reason"])
+    kept = frame["action"] == "keep"
+    frame["unreasoned"] = (kept == frame["reason"].notna()).astype(int)
+    evidence = pc.list_value_length(data["evidence"]).to_pandas()
+    frame["unproven"] = (~kept & (evidence == 0)).astype(int)
+    return frame
+
+
+def _examples(data: pa.Table, tables: Mapping[str, pa.Table]) -> pd.DataFrame:
+    frame = _frame(data, ["example_id", "trainable", "chars"])
+    lists = data["messages"].combine_chunks()
+    flat = pc.list_flatten(lists)
+    parents = pc.list_parent_indices(lists).to_numpy(zero_copy_only=False)
+    role = pc.struct_field(flat, "role").to_pandas()
+    trainable = pc.struct_field(flat, "trainable").to_pandas().astype(bool)
+    same_example = np.r_[False, parents[1:] == parents[:-1]] if len(parents) else np.array([], bool)
+    speaks = role.isin(["user", "assistant"])
+    repeats = same_example & (role == role.shift()) & speaks
+    last = np.r_[parents[1:] != parents[:-1], True] if len(parents) else np.array([], bool)
+    size = len(frame)
+    frame["repeats"] = np.bincount(parents, weights=repeats, minlength=size).astype(int)
+    frame["open_ended"] = np.bincount(parents, weights=last & (role != "assistant"), minlength=size).astype(
+        int
+    )
+    others = trainable & (role != "assistant")
+    frame["trained_others"] = np.bincount(parents, weights=others, minlength=size).astype(int)
+    frame["leaks"] = _leaks(flat, parents, size)
+    return frame
+
+
+def _corpus(data: pa.Table) -> pd.DataFrame:
+    frame = _frame(data, ["example_id", "conversation_id", "source"])
+    lists = data["messages"].combine_chunks()
+    parents = pc.list_parent_indices(lists).to_numpy(zero_copy_only=False)
+    frame["leaks"] = _leaks(pc.list_flatten(lists), parents, len(frame))
+    return frame
+
+
+def _leaks(flat: pa.Array, parents: np.ndarray, size: int) -> np.ndarray:
+    """Per example, how many trained messages carry a metadata tag that a program, not a person, would write."""
+    trainable = pc.struct_field(flat, "trainable")
+    tagged = pc.match_substring_regex(pc.struct_field(flat, "content"), METADATA_TAG)
+    found = pc.and_(trainable, tagged).to_numpy(zero_copy_only=False).astype(float)
+    return np.bincount(parents, weights=found, minlength=size).astype(int)
+
+
+def _placements(data: pa.Table, tables: Mapping[str, pa.Table]) -> pd.DataFrame:
+    frame = _frame(data, data.schema.names)
+    dropped = frame["placement"] == "dropped"
+    frame["unreasoned"] = (dropped & frame["reason"].isna()).astype(int)
+    frame["homeless"] = (dropped == frame["example_id"].notna()).astype(int)
+    return frame
+
+
+_VIEWS = {
+    "imports": _imports,
+    "messages": _messages,
+    "standing": _standing,
+    "signals": _signals,
+    "verdicts": _verdicts,
+    "examples": _examples,
+    "placements": _placements,
+}

@@ -1,0 +1,6 @@
+"""Signals: what can be measured of a message once and kept, whatever is decided of it later."""
+
+from tasks.signals.patterns import check_rules
+from tasks.signals.score import ToxicityModel, score_part
+
+__all__ = ["ToxicityModel", "check_rules", "score_part"]

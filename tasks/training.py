@@ -1,0 +1,78 @@
+"""Train LoRA: an adapter learned from the build's corpus."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from models.lora import LIBRARIES, train_lora
+from schemas.ledger import with_prefix
+from schemas.settings import LoraSettings
+from schemas.settings.loading import load_lora_preset
+from schemas.summary import StageSummary
+from schemas.tables import SPLITS
+from storage.artifacts import artifact_folder, make_artifact
+from storage.stages import Stage
+from tasks.progress import listener
+from tasks.running import Run, Step
+
+
+def lora_settings(run: Run) -> LoraSettings:
+    """The contents of the preset that the settings name."""
+    name = run.settings.train.lora
+    if name is None:
+        raise AssertionError("no training was asked for")
+    return LoraSettings(preset=load_lora_preset(name))
+
+
+TRAIN_LORA = Step(
+    stage=Stage(
+        "train-lora", version=1, kind="corpus", unit="examples", function=train_lora, libraries=LIBRARIES
+    ),
+    settings=lora_settings,
+    reads=dict.fromkeys(SPLITS, "mix"),
+)
+
+
+@task(name="train-lora", cache_policy=NO_CACHE, persist_result=False)
+def train_adapter(run: Run) -> StageSummary:
+    """Train the adapter that the settings ask for; it stands under `artifacts/train-lora/`."""
+    name, begun = TRAIN_LORA.name, time.monotonic()
+    listener().started(name)
+    mark = run.record.stages[name]
+    account, cached = make_artifact(run.store, name, mark, lambda out: _train(run, out))
+    set_aside = with_prefix({f"x:{k}": v for k, v in account["examples_set_aside"].items()}, "x:")
+    summary = StageSummary(
+        stage=name,
+        fingerprint=mark,
+        cached=cached,
+        parts={"computed": int(not cached), "reused": int(cached)},
+        unit="examples",
+        rows_in=run.dataset("mix").rows("train"),
+        rows_out=account["examples"],
+        set_aside=set_aside,
+        seconds=round(time.monotonic() - begun, 3),
+    )
+    listener().finished(summary)
+    return summary
+
+
+def adapter_folder(run: Run) -> Path:
+    """Where the run's adapter stands."""
+    return Path(run.store.full(artifact_folder(TRAIN_LORA.name, run.record.stages[TRAIN_LORA.name])))
+
+
+def _train(run: Run, out: Path) -> dict[str, Any]:
+    corpus = run.dataset("mix")
+    shards = {split: [Path(run.store.full(file.path)) for file in corpus.files(split)] for split in SPLITS}
+    result = train_lora(
+        lora_settings(run).preset,
+        {split: paths for split, paths in shards.items() if paths},
+        out,
+        on_step=lambda step, total, loss: listener().advanced(TRAIN_LORA.name, step, total),
+    )
+    return result.model_dump(mode="json")
