@@ -22,6 +22,8 @@ def use_home(home: Home) -> None:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
+        # Only `vatra fetch` downloads, and it does not come this way.
+        "HF_HUB_OFFLINE": "1",
         # Our own lines are what a person reads; the run's log is in the database.
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     }

@@ -13,9 +13,7 @@ from tasks.accounts import BuildReport
 
 
 @flow(name="run-stage", persist_result=False)
-def run_stage(
-    stage: str, planned: str, home: str | None = None, workers: int | None = None
-) -> BuildReport:
+def run_stage(stage: str, planned: str, home: str | None = None, workers: int | None = None) -> BuildReport:
     """Make one stage of a build stand.
 
     Args:

@@ -64,6 +64,7 @@ class TerminalListener:
             f"[green]✓[/] {summary.stage:<10} {summary.rows_out:>8,} of {summary.rows_in:,} {summary.unit}"
             f"{reused}  [dim]{summary.seconds:.1f} s[/]{note}",
             highlight=False,
+            soft_wrap=True,
         )
 
     def _replace(self, description: str, total: int | None) -> None:

@@ -1,8 +1,10 @@
-"""Keeps the libraries under `models/` off the terminal: progress there is vatra's own business."""
+"""Keeps the libraries under `models/` off the terminal and off the network: both are vatra's own business."""
 
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +12,14 @@ from contextlib import contextmanager
 _TALKATIVE = (
     "accelerate", "datasets", "huggingface_hub", "peft", "tokenizers", "torch", "transformers", "trl"
 )  # fmt: skip
+
+
+def forbid_telemetry() -> None:
+    """No download counts, no usage reports. `datasets` counts even local Parquet loads on another host by default."""
+    os.environ.update(HF_UPDATE_DOWNLOAD_COUNTS="0", HF_HUB_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1")
+    loaded = sys.modules.get("datasets.config")
+    if loaded is not None:
+        vars(loaded)["HF_UPDATE_DOWNLOAD_COUNTS"] = False
 
 
 @contextmanager

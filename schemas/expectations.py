@@ -54,6 +54,7 @@ def _none(name: str, table: str, column: str) -> Expectation:
 
 
 LEDGER = _none("the ledger balances: rows in = rows out + set aside", "summary", "unaccounted")
+NO_METADATA = _none("the text is the messages' own: no tag or metadata was added", "summary", "foreign_chars")
 ALIGNED = _none("aligned tables speak of the same rows", "summary", "misaligned")
 
 EXPECTATIONS: dict[str, tuple[Expectation, ...]] = {
@@ -107,7 +108,6 @@ EXPECTATIONS: dict[str, tuple[Expectation, ...]] = {
         _between("an example has something to learn", "examples", "trainable", 1, None),
         _none("roles alternate", "examples", "repeats"),
         _none("an example ends with a reply", "examples", "open_ended"),
-        _none("no metadata or persona tag stands in the text", "examples", "leaks"),
         _none("only replies are trained on", "examples", "trained_others"),
         _is_id("placements", "message_id"),
         _among("placements", "placement", ("trained", "context", "masked", "dropped")),
@@ -116,6 +116,7 @@ EXPECTATIONS: dict[str, tuple[Expectation, ...]] = {
         ALIGNED,
         LEDGER,
         _none("every kept assistant message is trained once, or counted by reason", "summary", "untrained_unaccounted"),
+        NO_METADATA,
         _between("there is at least one example", "summary", "rows:examples", 1, None),
     ),
     "dedup": (
@@ -131,9 +132,9 @@ EXPECTATIONS: dict[str, tuple[Expectation, ...]] = {
         _among("mixture", "split", SPLITS),
         _between("the order counts up from 0", "mixture", "order", 0, None),
         *(_is_id(split, "example_id") for split in SPLITS),
-        *(_none("no metadata or persona tag stands in the text", split, "leaks") for split in SPLITS),
         LEDGER,
         _none("the mixture lists exactly what the corpus holds", "summary", "unlisted"),
+        NO_METADATA,
         _none("a conversation stands in one split only", "summary", "straddling"),
         _none("each source has the share that was asked for", "summary", "shares_missed"),
         _between("there is something to train on", "summary", "rows:train", 1, None),

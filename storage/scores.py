@@ -1,7 +1,7 @@
-"""Costly scores, kept for ever: `scores/<scorer>/<segment>.parquet`, by content hash.
+"""Costly scores, kept for ever: `scores/<scorer>/<number>.parquet`, by content hash.
 
-A segment holds only texts that no earlier segment had when it was written. Should two runs score one text at the
-same time, the segment with the smaller name counts, for everybody.
+Segments are numbered, and a number can be taken once. A run that finds its number taken reads what another run
+has put there first, so the first stored score of a text counts for everybody.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.ids import hash_bytes, hash_fields
+from schemas.ids import hash_fields
 from storage.store import Store
 
 
@@ -22,15 +22,10 @@ class ScoreMemory:
     def __init__(self, store: Store, scorer: str, digest: str, labels: Sequence[str]) -> None:
         self._store, self._labels = store, tuple(labels)
         self._folder = f"scores/{hash_fields(scorer, digest, 'float32')}"
-        hashes, scores = [], []
-        for name in reversed(store.names(self._folder)):
-            with store.open(f"{self._folder}/{name}") as source:
-                table = pq.read_table(source)
-            hashes.append(table["content_hash"].to_numpy().astype("S32"))
-            scores.append(np.column_stack([table[label].to_numpy() for label in self._labels]))
-        self._hashes = np.concatenate(hashes) if hashes else np.empty(0, "S32")
-        self._scores = np.concatenate(scores) if scores else np.empty((0, len(self._labels)), np.float32)
-        self._sort()
+        self._names: list[str] = []
+        self._hashes = np.empty(0, "S32")
+        self._scores = np.empty((0, len(self._labels)), np.float32)
+        self._catch_up()
 
     def recall(self, hashes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """(known, scores): which texts were scored before, and rows of scores (only known rows mean anything)."""
@@ -41,25 +36,38 @@ class ScoreMemory:
         return self._hashes[place] == wanted, self._scores[place]
 
     def remember(self, hashes: Sequence[str], scores: Mapping[str, np.ndarray]) -> None:
-        """Keep the scores of texts that were not known; published before anybody may rely on them."""
-        if not hashes:
-            return
-        columns = {"content_hash": pa.array(hashes, pa.string())}
-        columns |= {label: pa.array(scores[label], pa.float32()) for label in self._labels}
+        """Keep the scores of texts that nobody has scored before; published before anybody may rely on them."""
+        rows = np.column_stack([np.asarray(scores[label], np.float32) for label in self._labels])
+        while True:
+            fresh = ~self.recall(hashes)[0]
+            if not fresh.any():
+                return
+            new = np.array(hashes, "S32")[fresh]
+            name = f"{int(self._names[-1][:8]) + 1 if self._names else 0:08d}.parquet"
+            if self._store.put_if_absent(f"{self._folder}/{name}", self._segment(new, rows[fresh])):
+                self._add(name, new, rows[fresh])
+                return
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Read the segments that were put since the last look."""
+        for name in self._store.names(self._folder)[len(self._names) :]:
+            with self._store.open(f"{self._folder}/{name}") as source:
+                table = pq.read_table(source)
+            rows = np.column_stack([table[label].to_numpy() for label in self._labels])
+            self._add(name, table["content_hash"].to_numpy().astype("S32"), rows)
+
+    def _segment(self, hashes: np.ndarray, rows: np.ndarray) -> bytes:
+        columns = {"content_hash": pa.array(hashes.astype("U32"), pa.string())}
+        columns |= {label: pa.array(rows[:, i], pa.float32()) for i, label in enumerate(self._labels)}
         sink = pa.BufferOutputStream()
         pq.write_table(pa.table(columns), sink, compression="zstd")
-        data = sink.getvalue().to_pybytes()
-        self._store.put_if_absent(f"{self._folder}/{hash_bytes(data)}.parquet", data)
-        self._hashes = np.concatenate([self._hashes, np.array(hashes, "S32")])
-        self._scores = np.concatenate(
-            [self._scores, np.column_stack([scores[label] for label in self._labels])]
-        )
-        self._sort()
+        data: bytes = sink.getvalue().to_pybytes()
+        return data
 
-    def _sort(self) -> None:
-        # Stable, and later entries win in recall's searchsorted only when they are the only ones: keep the first
-        # of equal hashes, which is the smaller-named segment because names were read in reverse and flipped here.
-        order = np.argsort(self._hashes[::-1], kind="stable")
-        hashes, scores = self._hashes[::-1][order], self._scores[::-1][order]
-        first = np.r_[True, hashes[1:] != hashes[:-1]] if len(hashes) else np.empty(0, bool)
-        self._hashes, self._scores = hashes[first], scores[first]
+    def _add(self, name: str, hashes: np.ndarray, rows: np.ndarray) -> None:
+        """Sorted by hash for `recall`; of equal hashes the one that was there first stays."""
+        self._names.append(name)
+        together = np.concatenate([self._hashes, hashes])
+        self._hashes, first = np.unique(together, return_index=True)
+        self._scores = np.concatenate([self._scores, rows])[first]

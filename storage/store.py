@@ -7,6 +7,7 @@ the name is taken), an exclusive create elsewhere (`If-None-Match: *` on S3).
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import secrets
 import socket
@@ -79,16 +80,13 @@ class Store:
                 try:
                     return self._link(temporary, path)
                 finally:
-                    os.unlink(temporary)
+                    Path(temporary).unlink()
             return self._create(path, data)
 
     def publish(self, staged: str, path: str) -> bool:
         """Give a staged file its final name; False when the name is taken already. The staged file is consumed."""
         with translated("write to the store", path):
-            if self.is_local:
-                made = self._link(self.full(staged), path)
-            else:
-                made = self._create(path, self.read(staged))
+            made = self._link(self.full(staged), path) if self.is_local else self._create(path, self.read(staged))
             self._target[0].rm_file(self.full(staged))
             return made
 
@@ -100,13 +98,12 @@ class Store:
     def write_table(self, folder: str, name: str, table: pa.Table) -> TableFile:
         """Write Parquet under a name that no reader looks at; the record's `path` is still the staged one."""
         path = f"{folder}/{name}"
-        with translated("write to the store", path):
-            with self._target[0].open(self.full(path), "wb") as sink:
-                hashing = _HashingSink(sink)
-                pq.write_table(table, pa.PythonFile(hashing, "w"), compression="zstd", row_group_size=16_384)
-                sink.flush()
-                if self.is_local:
-                    os.fsync(sink.fileno())
+        with translated("write to the store", path), self._target[0].open(self.full(path), "wb") as sink:
+            hashing = _HashingSink(sink)
+            pq.write_table(table, pa.PythonFile(hashing, "w"), compression="zstd", row_group_size=16_384)
+            sink.flush()
+            if self.is_local:
+                os.fsync(sink.fileno())
         return TableFile(path=path, digest=hashing.digest(), rows=table.num_rows, bytes=hashing.size)
 
     @contextmanager
@@ -162,8 +159,6 @@ class _HashingSink:
     """A write-only file that knows the BLAKE2b-128 digest and size of what went through it."""
 
     def __init__(self, sink: Any) -> None:
-        import hashlib
-
         self._sink, self._hash, self.size, self.closed = sink, hashlib.blake2b(digest_size=16), 0, False
 
     def write(self, data: Any) -> int:

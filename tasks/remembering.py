@@ -38,7 +38,7 @@ class RememberingScorer:
         if self._memory is None:
             return self._scorer.score(texts)
         known, _ = self._memory.recall(hashes)
-        missing = {hashes[i]: texts[i] for i in np.flatnonzero(~known)}
+        missing = {hashes[i]: texts[i] for i in np.flatnonzero(~known).tolist()}
         for some in _chunks(missing):
             self._memory.remember(list(some), self._scorer.score(list(some.values())))
             advance(len(some) / len(missing))

@@ -15,7 +15,7 @@ from models.lora.proof import AdapterShape, check_adapter, check_reload
 from models.lora.result import LoraResult
 from models.lora.saving import save_adapter
 from models.lora.training import OnStep, Trained, train_adapter
-from models.quiet import quiet_datasets, quiet_libraries
+from models.quiet import forbid_telemetry, quiet_datasets, quiet_libraries
 from schemas.errors import StageFailed, StoreError
 from schemas.settings import LoraPreset
 
@@ -40,6 +40,7 @@ def train_lora(
     """
     if out.exists() and any(out.iterdir()):
         raise StoreError("the folder for the adapter is not empty", where=str(out))
+    forbid_telemetry()
     work = out / _WORK
     work.mkdir(parents=True)
     try:

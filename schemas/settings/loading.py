@@ -77,12 +77,16 @@ def apply_overrides(values: dict[str, Any], overrides: Iterable[str]) -> dict[st
         if not sign or not key:
             raise SettingsError(f"{item!r} is not key=value", where="--set")
         try:
-            value = yaml.safe_load(text)
+            value: Any = yaml.safe_load(text)
         except yaml.YAMLError:
             raise SettingsError(f"the value of {key} is not valid YAML", where="--set") from None
-        for part in reversed(key.split(".")):
-            value = {part: value}
-        values = _merge(values, value)
+        nested: dict[str, Any] = {}
+        *folders, last = key.split(".")
+        place = nested
+        for part in folders:
+            place = place.setdefault(part, {})
+        place[last] = value
+        values = _merge(values, nested)
     return values
 
 
@@ -175,8 +179,10 @@ def _merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in top.items():
         old = merged.get(key)
         # `shares` is a choice as a whole: a new set of shares replaces the old one.
-        deep = isinstance(old, dict) and isinstance(value, dict) and key != "shares"
-        merged[key] = _merge(old, value) if deep else value
+        if isinstance(old, dict) and isinstance(value, dict) and key != "shares":
+            merged[key] = _merge(old, value)
+        else:
+            merged[key] = value
     return merged
 
 

@@ -49,7 +49,9 @@ def assemble_part(tables: Mapping[str, pa.Table], settings: AssembleSettings) ->
     )
     tally = _tally(turns, verdicts)
     tally["misaligned"] = pc.sum(pc.not_equal(messages["message_id"], verdicts["message_id"])).as_py() or 0
-    yield Part({"examples": pa.Table.from_pylist(examples, schema=EXAMPLES), "placements": placements}, tally)
+    table = pa.Table.from_pylist(examples, schema=EXAMPLES)
+    tally["foreign_chars"] = _foreign_chars(messages, placements, table, len(settings.separator))
+    yield Part({"examples": table, "placements": placements}, tally)
 
 
 def _turns(messages: pa.Table, verdicts: pa.Table) -> list[Turn]:
@@ -64,23 +66,24 @@ def _turns(messages: pa.Table, verdicts: pa.Table) -> list[Turn]:
 
 
 def _conversations(conversations: pa.Table) -> list[dict[str, Any]]:
-    return conversations.select(["conversation_id", "source", "updated_at", "created_at"]).to_pylist()
+    rows: list[dict[str, Any]] = conversations.select(["conversation_id", "source", "created_at"]).to_pylist()
+    return rows
 
 
 def _example(
     example_id: str, conversation: dict[str, Any], result: Assembled, separator: str, languages: list[str]
 ) -> dict[str, Any]:
+    texts = [separator.join(turn.content for turn in line.turns) for line in result.lines]
     lines = [
         {
             "role": line.role,
             "author": line.turns[0].author,
             "intensity": line.turns[0].intensity,
-            "content": separator.join(turn.content for turn in line.turns),
+            "content": text,
             "trainable": line.trainable,
         }
-        for line in result.lines
+        for line, text in zip(result.lines, texts, strict=True)
     ]
-    texts = [line["content"] for line in lines]
     return {
         "example_id": example_id,
         "conversation_id": conversation["conversation_id"],
@@ -89,16 +92,38 @@ def _example(
         "language": Counter(languages).most_common(1)[0][0],
         "created_at": conversation["created_at"],
         "messages": lines,
-        "trainable": sum(line["trainable"] for line in lines),
+        "trainable": sum(line.trainable for line in result.lines),
         "chars": sum(map(len, texts)),
         "text_bytes": sum(len(text.encode()) for text in texts),
-        "text_hash": hash_fields(
-            *(field for line in lines for field in (line["role"], fold(line["content"])))
-        ),
+        "text_hash": _text_hash(result, texts),
         "repairs": [
             {"reason": name, "count": count} for name, count in sorted(result.repairs.items()) if count
         ],
     }
+
+
+def _foreign_chars(messages: pa.Table, placements: pa.Table, examples: pa.Table, separator: int) -> int:
+    """Characters in the examples that are neither those of the placed messages nor separators between them.
+
+    Counted on the tables, not on the way to them: metadata must not reach what a model reads.
+    """
+    placed = pc.not_equal(placements["placement"], "dropped")
+    there = messages["content"].filter(placed)
+    lines = pc.struct_field(pc.list_flatten(examples["messages"].combine_chunks()), "content")
+    expected = _characters(there) + separator * (len(there) - len(lines))
+    return abs(_characters(lines) - expected)
+
+
+def _characters(texts: pa.Array | pa.ChunkedArray) -> int:
+    return pc.sum(pc.utf8_length(texts)).as_py() or 0
+
+
+def _text_hash(result: Assembled, texts: list[str]) -> str:
+    """Equal for examples whose folded texts are equal, message by message."""
+    fields = [
+        field for line, text in zip(result.lines, texts, strict=True) for field in (line.role, fold(text))
+    ]
+    return hash_fields(*fields)
 
 
 def _tally(turns: list[Turn], verdicts: pa.Table) -> dict[str, int]:

@@ -52,7 +52,8 @@ def run(rules: Iterable[Expectation], frame: pd.DataFrame) -> list[ExpectationRe
     by_name = {item.expectation_config.meta["name"]: item for item in answer.results}
     results = [_result(rule, by_name[rule.name], identifier, len(frame)) for rule in rules]
     if len(frame) == 1 and identifier is None:
-        figures = [f"{rule.column} = {frame[rule.column].iloc[0]}" for rule in rules]
+        row = frame.iloc[0]
+        figures = [f"{rule.column} = {row.get(rule.column, 'missing')}" for rule in rules]
         results = [r.model_copy(update={"observed": f}) for r, f in zip(results, figures, strict=True)]
     return results
 

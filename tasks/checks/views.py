@@ -15,17 +15,10 @@ import pyarrow.compute as pc
 
 from schemas.ledger import draw_ledger, with_prefix
 from schemas.parts import conversation_rows
-from schemas.tables import SPLITS
-
-#: Tags by which metadata would reach what the model reads: persona tags, control columns, our own role marks.
-METADATA_TAG = r"(?i)<\|?/?(?:persona|source|category|intensity|author)\b\s*[:=][^>\n]{0,80}>|\b_(?:source|category)\b\s*[:=]"
-
 
 def view(table: str, tables: Mapping[str, pa.Table]) -> pd.DataFrame:
     """The frame that expectations on `table` are run on."""
     data = tables[table]
-    if table in SPLITS:
-        return _corpus(data)
     maker = _VIEWS.get(table)
     return maker(data, tables) if maker else _frame(data, data.schema.names)
 
@@ -34,7 +27,6 @@ def summary_view(stage: str, summary: Mapping[str, int], rows_in: int | None) ->
     """One row: the summary, the ledger's remainder, and what is derived from both."""
     ledger = draw_ledger(stage, summary, rows_in)
     row: dict[str, int] = {
-        "misaligned": 0,
         "kept": 0,
         "assistant_kept": 0,
         "rows:examples": 0,
@@ -51,7 +43,8 @@ def summary_view(stage: str, summary: Mapping[str, int], rows_in: int | None) ->
 
 def _frame(data: pa.Table, columns: list[str]) -> pd.DataFrame:
     flat = [name for name in columns if not pa.types.is_nested(data.schema.field(name).type)]
-    return data.select(flat).to_pandas()
+    frame: pd.DataFrame = data.select(flat).to_pandas()
+    return frame
 
 
 def _imports(data: pa.Table, tables: Mapping[str, pa.Table]) -> pd.DataFrame:
@@ -71,8 +64,12 @@ def _total(data: pa.Table, column: str) -> np.ndarray:
     return np.bincount(pc.list_parent_indices(lists), weights=counts, minlength=len(lists)).astype(np.int64)
 
 
+def _conversations(data: pa.Table, tables: Mapping[str, pa.Table]) -> pd.DataFrame:
+    return _frame(data, ["conversation_id", "source", "messages"])  # a title is chat text too
+
+
 def _messages(data: pa.Table, tables: Mapping[str, pa.Table]) -> pd.DataFrame:
-    frame = data.select(["message_id", "role"]).to_pandas()
+    frame = _frame(data, ["message_id", "role"])
     frame["blank"] = (pc.utf8_length(pc.utf8_trim_whitespace(data["content"])).to_pandas() == 0).astype(int)
     row = pd.Series(conversation_rows(data))
     frame["misplaced"] = (data["position"].to_pandas() != row.groupby(row).cumcount()).astype(int)
@@ -82,7 +79,7 @@ def _messages(data: pa.Table, tables: Mapping[str, pa.Table]) -> pd.DataFrame:
 
 
 def _standing(data: pa.Table, tables: Mapping[str, pa.Table]) -> pd.DataFrame:
-    frame = data.to_pandas()
+    frame = _frame(data, data.schema.names)
     frame["contradictory"] = (frame["current"] == frame["superseded_by"].notna()).astype(int)
     return frame
 
@@ -125,24 +122,7 @@ def _examples(data: pa.Table, tables: Mapping[str, pa.Table]) -> pd.DataFrame:
     )
     others = trainable & (role != "assistant")
     frame["trained_others"] = np.bincount(parents, weights=others, minlength=size).astype(int)
-    frame["leaks"] = _leaks(flat, parents, size)
     return frame
-
-
-def _corpus(data: pa.Table) -> pd.DataFrame:
-    frame = _frame(data, ["example_id", "conversation_id", "source"])
-    lists = data["messages"].combine_chunks()
-    parents = pc.list_parent_indices(lists).to_numpy(zero_copy_only=False)
-    frame["leaks"] = _leaks(pc.list_flatten(lists), parents, len(frame))
-    return frame
-
-
-def _leaks(flat: pa.Array, parents: np.ndarray, size: int) -> np.ndarray:
-    """Per example, how many trained messages carry a metadata tag that a program, not a person, would write."""
-    trainable = pc.struct_field(flat, "trainable")
-    tagged = pc.match_substring_regex(pc.struct_field(flat, "content"), METADATA_TAG)
-    found = pc.and_(trainable, tagged).to_numpy(zero_copy_only=False).astype(float)
-    return np.bincount(parents, weights=found, minlength=size).astype(int)
 
 
 def _placements(data: pa.Table, tables: Mapping[str, pa.Table]) -> pd.DataFrame:
@@ -155,6 +135,7 @@ def _placements(data: pa.Table, tables: Mapping[str, pa.Table]) -> pd.DataFrame:
 
 _VIEWS = {
     "imports": _imports,
+    "conversations": _conversations,
     "messages": _messages,
     "standing": _standing,
     "signals": _signals,

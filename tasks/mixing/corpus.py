@@ -11,13 +11,14 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.parts import Part
 from schemas.settings import MixSettings
 from schemas.tables import CORPUS, MIXTURE, SPLITS
 from tasks.mixing.selection import choose, shares_missed
 
-_KEYS = ["example_id", "conversation_id", "source", "text_bytes"]
+_KEYS = ["example_id", "conversation_id", "source", "text_bytes", "chars"]
 _TEXT = ["example_id", "conversation_id", "source", "messages", "category", "language"]
 PHASE = 1
 
@@ -47,8 +48,10 @@ def publish_corpus(datasets: Mapping[str, Readable], settings: MixSettings) -> I
     tally["unlisted"] = len(chosen) - sum(len(rows) for _, rows in shards)
     mixture = chosen.assign(phase=PHASE)[MIXTURE.names]
     yield Part({"mixture": pa.Table.from_pandas(mixture, schema=MIXTURE, preserve_index=False)}, tally)
+    chars = keys["chars"].to_numpy()
     for split, rows in shards:
-        yield Part({split: _gather(datasets["examples"], rows)})
+        shard = _gather(datasets["examples"], rows)
+        yield Part({split: shard}, {"foreign_chars": abs(_characters(shard) - int(chars[rows].sum()))})
 
 
 def _shards(chosen: pd.DataFrame, shard_bytes: int) -> Iterator[tuple[str, np.ndarray]]:
@@ -73,3 +76,9 @@ def _gather(examples: Readable, rows: np.ndarray) -> pa.Table:
     phase = pa.array(np.full(len(rows), PHASE, np.int32))
     columns = [phase if name == "phase" else table[name] for name in CORPUS.names]
     return pa.Table.from_arrays(columns, schema=CORPUS)
+
+
+def _characters(shard: pa.Table) -> int:
+    """Characters that a model will read in the shard."""
+    lines = pc.struct_field(pc.list_flatten(shard["messages"].combine_chunks()), "content")
+    return pc.sum(pc.utf8_length(lines)).as_py() or 0

@@ -59,7 +59,7 @@ def shares_missed(chosen: pd.DataFrame, settings: MixSettings) -> int:
 
 
 def _by_share(pool: pd.DataFrame, settings: MixSettings) -> tuple[pd.DataFrame, dict[str, int]]:
-    available = pool["source"].value_counts().to_dict()
+    available = {str(name): int(n) for name, n in pool["source"].value_counts().items()}
     missing = [source for source in settings.shares if source not in available]
     if missing:
         raise StageFailed(

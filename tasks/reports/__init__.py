@@ -1,0 +1,19 @@
+"""The reports room: from a build's tables and summary to a terminal table and one offline HTML page."""
+
+from tasks.reports.collecting import collect_statistics
+from tasks.reports.context import ReportContext
+from tasks.reports.page import render_page
+from tasks.reports.statistics import Statistics
+from tasks.reports.tables import Tables
+from tasks.reports.terminal import render_terminal
+from tasks.reports.validation import render_validation_page
+
+__all__ = [
+    "ReportContext",
+    "Statistics",
+    "Tables",
+    "collect_statistics",
+    "render_page",
+    "render_terminal",
+    "render_validation_page",
+]

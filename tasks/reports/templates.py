@@ -1,0 +1,68 @@
+"""The template environment: everything is escaped, and hidden characters are shown."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from tasks.reports.languages import language_name
+from tasks.reports.reasons import percent, reason_meaning, reason_title
+from tasks.reports.visible import visible
+
+#: Longest settings text that is shown.
+LONGEST_SETTINGS = 40_000
+
+
+@cache
+def environment() -> Environment:
+    """The environment of the templates that lie beside this module."""
+    made = Environment(
+        loader=FunctionLoader(_source),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalize,
+    )
+    made.filters.update(
+        n=_grouped,
+        size=_size,
+        language=language_name,
+        percent=percent,
+        title_of=reason_title,
+        meaning_of=reason_meaning,
+        long=_long,
+    )
+    return made
+
+
+def stylesheet() -> Markup:
+    """The one style sheet, to be written into the page."""
+    return Markup(_source("style.css"))
+
+
+def _source(name: str) -> str:
+    return (resources.files("tasks.reports") / name).read_text("utf-8")
+
+
+def _finalize(value: object) -> object:
+    # Every text of a template expression passes here before it is escaped; Markup is our own.
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _long(text: str) -> Markup:
+    return escape(visible(text, LONGEST_SETTINGS))
+
+
+def _grouped(number: int) -> str:
+    return f"{number:,}"
+
+
+def _size(number: float) -> str:
+    for size, unit in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if number >= size:
+            return f"{number / size:.1f} {unit}"
+    return f"{number:g} B"

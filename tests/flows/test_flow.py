@@ -1,0 +1,61 @@
+"""The flow under Prefect's own test harness: one server per run of the tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def harness() -> Iterator[None]:
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=180):
+        yield
+
+
+def export(path: Path, conversations: int) -> Path:
+    lines = [
+        json.dumps(
+            {
+                "messages": [
+                    {"role": "user", "content": f"What do you remember of winter {number}?"},
+                    {"role": "assistant", "content": f"The snow of year {number} lay until April."},
+                ]
+            }
+        )
+        for number in range(conversations)
+    ]
+    path.write_text("\n".join(lines), "utf-8")
+    return path
+
+
+def test_flow_from_export_to_corpus(harness: None, tmp_path: Path) -> None:
+    from flows.build_corpus import build_corpus
+    from schemas.settings import load_build_settings
+
+    settings = load_build_settings(overrides=["toxicity.scorer=none", "mix.validation=0.2"])
+    state = build_corpus(
+        [str(export(tmp_path / "chats.jsonl", 30))], settings, str(tmp_path / "home"), return_state=True
+    )
+    report = state.result()
+    assert state.is_completed()
+    corpus = report.summary.corpus
+    assert corpus.train + corpus.validation + corpus.test == 30
+    assert Path(report.summary.report or "").exists()
+
+
+def test_failed_expectation_fails_the_flow(harness: None, tmp_path: Path) -> None:
+    from flows.build_corpus import build_corpus
+    from flows.building import BuildFailed
+    from schemas.settings import load_build_settings
+
+    settings = load_build_settings(overrides=["toxicity.scorer=none", "quality.min_chars=9999"])
+    path = str(export(tmp_path / "chats.jsonl", 3))
+    state = build_corpus([path], settings, str(tmp_path / "home"), return_state=True)
+    assert state.is_failed()
+    with pytest.raises(BuildFailed, match="at least one assistant message is left"):
+        state.result()
