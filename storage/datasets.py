@@ -79,7 +79,10 @@ def read_table(store: Store, file: TableFile, table: str, columns: Sequence[str]
     """One part's table. Raises StoreError when the file is missing or is no Parquet file."""
     try:
         with store.open(file.path) as source:
-            data = pq.read_table(source, columns=None if columns is None else list(columns))
+            # One thread and no read-ahead: parts are small, and a part's memory is what a process has to hold.
+            data = pq.ParquetFile(source, pre_buffer=False).read(
+                columns=None if columns is None else list(columns), use_threads=False
+            )
     except (FileNotFoundError, pa.ArrowInvalid) as error:
         raise StoreError(
             "a part cannot be read",

@@ -86,7 +86,11 @@ class Store:
     def publish(self, staged: str, path: str) -> bool:
         """Give a staged file its final name; False when the name is taken already. The staged file is consumed."""
         with translated("write to the store", path):
-            made = self._link(self.full(staged), path) if self.is_local else self._create(path, self.read(staged))
+            made = (
+                self._link(self.full(staged), path)
+                if self.is_local
+                else self._create(path, self.read(staged))
+            )
             self._target[0].rm_file(self.full(staged))
             return made
 

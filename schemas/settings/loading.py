@@ -138,14 +138,17 @@ def seal(settings: BuildSettings) -> BuildSettings:
 
 def settings_error(error: ValidationError, model: type[BaseModel], where: str) -> SettingsError:
     """One clear line from pydantic's report; an unknown key is answered with the nearest valid one."""
-    first = error.errors(include_url=False)[0]
+    errors = error.errors(include_url=False)
+    # A misspelt key is the cause of the missing one that is reported before it.
+    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
     path = [str(part) for part in first["loc"]]
     key = ".".join(path) or "the settings"
     if first["type"] == "extra_forbidden":
         known = _keys_at(model, path[:-1])
         near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
         prefix = ".".join([*path[:-1], ""])
-        fix = f"Did you mean {prefix}{near[0]}?" if near else f"Valid here: {', '.join(known)}."
+        valid = f"Valid here: {', '.join(known)}." if known else None
+        fix = f"Did you mean {prefix}{near[0]}?" if near else valid
         return SettingsError(f"unknown setting {key}", where=where, fix=fix)
     reason = first["msg"].removeprefix("Value error, ")
     shown = first.get("input")

@@ -13,7 +13,7 @@ class ParseSettings(Settings):
     """How exports are read."""
 
     max_attachment_chars: int = Field(20_000, ge=0, description="Longer extracted attachment texts are cut.")
-    part_bytes: int = Field(32 << 20, ge=1 << 16, description="Text bytes after which a new part is begun.")
+    part_bytes: int = Field(16 << 20, ge=1 << 16, description="Text bytes after which a new part is begun.")
 
 
 class ReconcileSettings(Settings):

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from schemas.ledger import draw_ledger, with_prefix
 from schemas.parts import conversation_rows
 
+
 def view(table: str, tables: Mapping[str, pa.Table]) -> pd.DataFrame:
     """The frame that expectations on `table` are run on."""
     data = tables[table]

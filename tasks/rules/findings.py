@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from schemas.settings import FilterSettings
 
 
@@ -47,8 +49,9 @@ def _toxicity(role: str, signal: Signal, settings: FilterSettings) -> Iterator[F
     rules = settings.toxicity
     if not rules.enabled:
         return
+    threshold = float(np.float32(rules.threshold))  # scores are kept as float32: 0.7 must reach 0.7
     for label, score in signal["toxicity"]:
-        if score is not None and score >= rules.threshold:
+        if score is not None and score >= threshold:
             yield Finding("toxicity", getattr(rules, role), f"toxicity:{label}", score, 0, signal["chars"])
 
 

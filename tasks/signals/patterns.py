@@ -13,6 +13,9 @@ import polars as pl
 from schemas.errors import SettingsError
 from schemas.settings import Rule
 
+#: Texts in which a pattern that can match nothing at all does so: empty, or with a word border, or none.
+_PROBES = ("", "a", "é", "1", " ", ".", "\n")
+
 
 class RuleHit(TypedDict):
     """A rule's hits in one message: how many, and the first one's place in code points."""
@@ -25,17 +28,19 @@ class RuleHit(TypedDict):
 
 def check_rules(families: Mapping[str, Iterable[Rule]]) -> None:
     """Refuse a pattern that the engine cannot run, or that hits every text. Raises SettingsError naming it."""
+    probes = pl.Series(_PROBES)
     for family, rules in families.items():
         for rule in rules:
             try:
-                hits_nothing = pl.Series([""]).str.contains(_insensitive(rule)).item()
+                probes.str.contains(rule.pattern)  # alone too: `a)(b` is whole only between other brackets
+                matches_nothing = (probes.str.extract(_insensitive(rule), 0) == "").any()
             except pl.exceptions.ComputeError as error:
                 raise SettingsError(
                     f"the pattern {rule.pattern!r} cannot be used: {_reason(str(error))}",
                     where=f"{family} rules",
                     fix="Patterns are Rust regular expressions: no look-around, no back-references.",
                 ) from None
-            if hits_nothing:
+            if matches_nothing:
                 raise SettingsError(
                     f"the pattern {rule.pattern!r} matches the empty text, so it would hit every message",
                     where=f"{family} rules",

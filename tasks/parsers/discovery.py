@@ -1,0 +1,225 @@
+"""Finding chat files: in files, folders and zips, by their content."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from schemas.errors import InputError, UsageError
+from tasks.parsers.sidecars import NEVER_READ, is_unsafe, name_reason
+from tasks.parsers.sniffing import (
+    EMPTY_FILE,
+    NO_CONVERSATION,
+    SNIFFED_BYTES,
+    is_zip,
+    packed_with,
+    sniff,
+)
+from tasks.parsers.sources import SourceFile, examine, opened, opened_member, opened_zip, readable
+from tasks.parsers.window import ByteStream
+
+#: A zip member that unpacks to more than so many bytes, and to more than so many times its packed size, is refused.
+BOMB_BYTES = 100_000_000
+BOMB_RATIO = 200
+_REASONS_SHOWN = 5
+_DIGITS = re.compile(r"(\d+)")
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that was not taken, and why."""
+
+    label: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """The chat files, in the order in which they were found, and everything that was passed over."""
+
+    files: tuple[SourceFile, ...]
+    skipped: tuple[Skipped, ...]
+
+
+def discover(paths: Sequence[Path], on_bytes: Callable[[int], None] = lambda count: None) -> Discovery:
+    """The chat files in `paths`: files, folders (with everything below them) and zips.
+
+    `on_bytes` is told how many bytes were read since the last time. Raises UsageError for a path that does not exist;
+    InputError for a file that was given by name and is no chat export, for anything that cannot be read, and when no
+    chat is found at all.
+    """
+    search = _Search(on_bytes)
+    for path in paths:
+        search.given(Path(path))
+    if not search.files:
+        _nothing_found(paths, search.skipped)
+    return Discovery(tuple(search.files), tuple(search.skipped))
+
+
+class _Search:
+    """One run of `discover`."""
+
+    def __init__(self, on_bytes: Callable[[int], None]) -> None:
+        self.files: list[SourceFile] = []
+        self.skipped: list[Skipped] = []
+        self._on_bytes = on_bytes
+        self._seen: set[str] = set()
+
+    def given(self, path: Path) -> None:
+        """Look at a path that a person named."""
+        if not os.path.lexists(path):
+            raise UsageError("no such file or folder", where=str(path), fix="Check the spelling of the path.")
+        with readable(str(path)):
+            folder, regular = path.is_dir(), path.is_file()
+        if folder:
+            for file in _files_below(path):
+                self._found(file, str(file.relative_to(path)))
+            return
+        if not regular:
+            raise InputError(
+                "neither a file nor a folder", where=str(path), fix="Give a file, a folder or a zip."
+            )
+        if name_reason(path.name) == NEVER_READ:
+            raise InputError(NEVER_READ, where=str(path), fix="Give conversations.json, or the whole zip.")
+        start = _start_of(path)
+        if is_zip(start):
+            self._zip(path, path.name)
+            return
+        reason = self._file(path, None, start, path.name)
+        if reason and reason != NO_CONVERSATION:
+            _refuse(path, start, reason)
+
+    def _found(self, path: Path, name: str) -> None:
+        """Look at a file that lies in a folder; `name` is its path from that folder."""
+        with readable(str(path)):
+            kind = path.stat().st_mode  # a dangling link cannot be read, and that is said
+        if reason := name_reason(name):
+            self._skip(name, reason)
+        elif stat.S_ISDIR(kind):
+            self._skip(name, "a link to a folder, which is not followed")
+        elif not stat.S_ISREG(kind):
+            self._skip(name, "no regular file")
+        else:
+            start = _start_of(path)
+            if is_zip(start):
+                self._zip(path, name)
+            elif path.suffix.lower() == ".zip":
+                self._skip(name, "not a zip file, whatever its name says")
+            else:
+                self._file(path, None, start, name)
+
+    def _zip(self, path: Path, name: str) -> None:
+        with opened_zip(path) as archive:
+            members = archive.infolist()
+            last = {info.filename: info for info in members}
+            for info in sorted(members, key=lambda info: _natural(info.filename)):
+                if info.is_dir() and not is_unsafe(info.filename):
+                    continue
+                label = f"{name}: {info.filename}"
+                reason = _member_reason(info)
+                if reason is None and last[info.filename] is not info:
+                    reason = "another member has the same name"
+                if reason:
+                    self._skip(label, reason)
+                    continue
+                with opened_member(archive, info.filename, f"{path}: {info.filename}") as stream:
+                    start = _start(stream)
+                if is_zip(start):
+                    self._skip(label, "a zip inside a zip: unpack it and give it by itself")
+                else:
+                    self._file(path, info.filename, start, label)
+
+    def _file(self, path: Path, member: str | None, start: bytes, label: str) -> str:
+        """Take a file whose first bytes are known, or skip it and return the reason."""
+        found = sniff(start, whole=len(start) < SNIFFED_BYTES)
+        key = f"{path.resolve()}\0{member}"
+        if found.parser is None or key in self._seen:
+            reason = found.reason or "given twice"
+            self._skip(label, reason)
+            return reason if found.parser is None else ""
+        self._seen.add(key)
+        known = examine(path, member, self._on_bytes)
+        name, provider = found.parser.format, found.parser.provider
+        self.files.append(
+            SourceFile(str(path.absolute()), member, known.digest, known.size, known.encoding, name, provider)
+        )
+        return ""
+
+    def _skip(self, label: str, reason: str) -> None:
+        self.skipped.append(Skipped(label, reason))
+
+
+def _start(stream: ByteStream) -> bytes:
+    """As much of a file as is looked at; less when it is packed anyway."""
+    start = b""
+    while len(start) < SNIFFED_BYTES and (chunk := stream.read(SNIFFED_BYTES - len(start))):
+        start += chunk
+        if is_zip(start) or packed_with(start):
+            break
+    return start
+
+
+def _start_of(path: Path) -> bytes:
+    with opened(path) as stream:
+        return _start(stream)
+
+
+def _member_reason(info: zipfile.ZipInfo) -> str | None:
+    if is_unsafe(info.filename):
+        return "its name points outside of the zip"
+    if reason := name_reason(info.filename):
+        return reason
+    if info.file_size > BOMB_BYTES and info.file_size > BOMB_RATIO * max(info.compress_size, 1):
+        times = info.file_size // max(info.compress_size, 1)
+        return f"unpacks to {times} times its size ({info.file_size:,} bytes): refused"
+    return None
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Every file below a folder, sorted by its path, numbers by their value."""
+    found: list[Path] = []
+
+    def fail(error: OSError) -> NoReturn:
+        with readable(str(error.filename or folder)):
+            raise error
+        raise AssertionError("unreachable")
+
+    for parent, folders, files in os.walk(folder, onerror=fail):
+        found += [Path(parent) / file for file in files]
+        found += [link for name in folders if (link := Path(parent) / name).is_symlink()]
+    yield from sorted(found, key=lambda file: _natural(str(file)))
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in _DIGITS.split(name)]
+
+
+def _refuse(path: Path, start: bytes, reason: str) -> NoReturn:
+    """The error for a file that was given by name and is no chat export."""
+    where = str(path)
+    if reason == EMPTY_FILE:
+        raise InputError(EMPTY_FILE, where=where, fix="Download the export again.")
+    if packed := packed_with(start):
+        raise InputError(
+            f"unsupported compression ({packed})", where=where, fix="Unpack it, and give what is inside."
+        )
+    if path.suffix.lower() == ".zip":
+        raise InputError("not a zip file", where=where, fix="Download the export again.")
+    fix = "Give a ChatGPT or Claude export, or a JSON or JSONL training file."
+    raise InputError(f"not a chat export: {reason}", where=where, fix=fix)
+
+
+def _nothing_found(paths: Sequence[Path], skipped: Sequence[Skipped]) -> NoReturn:
+    where = ", ".join(str(path) for path in paths)
+    if skipped and all(each.reason == NO_CONVERSATION for each in skipped):
+        raise InputError("holds no conversation", where=where, fix="Give another export.")
+    shown = "; ".join(f"{each.label}: {each.reason}" for each in skipped[:_REASONS_SHOWN])
+    more = f"; and {len(skipped) - _REASONS_SHOWN} more" if len(skipped) > _REASONS_SHOWN else ""
+    what = f"no chat export found in {where}" + (f" (skipped {shown}{more})" if skipped else "")
+    raise InputError(what, fix="Give a ChatGPT or Claude export, or a JSON or JSONL training file.")

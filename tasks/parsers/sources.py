@@ -1,0 +1,137 @@
+"""A file of chats on disk or in a zip: what is known of it, and reading its bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from schemas.errors import InputError
+from schemas.ids import DIGEST_BYTES
+from tasks.parsers.encodings import EncodingGuess
+from tasks.parsers.window import CHUNK
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file that holds chats. `digest` and `size` are of the bytes as unpacked, `source` is the provider."""
+
+    path: str
+    member: str | None
+    digest: str
+    size: int
+    encoding: str
+    format: str
+    source: str
+
+    @property
+    def label(self) -> str:
+        """Where it is, for people: `conversations.json`, or `chats.zip: conversations-000.json`."""
+        return place_of(self.path, self.member)
+
+
+def place_of(path: str | Path, member: str | None) -> str:
+    """A file's name, with the zip it lies in."""
+    name = Path(path).name
+    return f"{name}: {member}" if member else name
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What one pass over the bytes tells."""
+
+    digest: str
+    size: int
+    encoding: str
+
+
+class CheckedStream:
+    """Bytes of a file; whatever goes wrong while reading is an InputError that names the file."""
+
+    def __init__(self, file: IO[bytes], where: str) -> None:
+        self._file, self._where = file, where
+
+    def read(self, amount: int, /) -> bytes:
+        """The next bytes, empty at the end. Raises InputError."""
+        with readable(self._where):
+            return self._file.read(amount)
+
+
+@contextmanager
+def readable(where: str) -> Iterator[None]:
+    """Turn what the system, or a damaged zip, raises into an InputError about `where`."""
+    try:
+        yield
+    except zipfile.BadZipFile as error:
+        crc = "CRC" in str(error)
+        what = (
+            "the zip member is damaged: its checksum does not match"
+            if crc
+            else "not a zip file, or a damaged one"
+        )
+        raise InputError(what, where=where, fix="Download the export again.") from None
+    except (zlib.error, EOFError):
+        fix = "Download the export again."
+        raise InputError("the zip member is damaged", where=where, fix=fix) from None
+    except NotImplementedError:
+        fix = "Unpack it and give the folder."
+        raise InputError("the zip uses a compression that cannot be read", where=where, fix=fix) from None
+    except RuntimeError:  # what zipfile raises for a member that needs a password
+        fix = "Unpack it with its password and give the folder."
+        raise InputError("the zip member is encrypted", where=where, fix=fix) from None
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        fix = "Check that the file is there and that you may read it."
+        raise InputError(f"cannot be read: {reason}", where=where, fix=fix) from None
+
+
+@contextmanager
+def opened(path: str | Path, member: str | None = None) -> Iterator[CheckedStream]:
+    """The bytes of a file, or of a member of a zip, which is never extracted. Raises InputError."""
+    where = f"{path}: {member}" if member else str(path)
+    if member is None:
+        with readable(where):
+            file: IO[bytes] = Path(path).open("rb")  # noqa: SIM115 (closed by the next `with`)
+        with file:
+            yield CheckedStream(file, where)
+        return
+    with opened_zip(path) as archive, opened_member(archive, member, where) as stream:
+        yield stream
+
+
+@contextmanager
+def opened_zip(path: str | Path) -> Iterator[zipfile.ZipFile]:
+    """A zip file. Raises InputError when it is none, or damaged."""
+    with readable(str(path)):
+        archive = zipfile.ZipFile(path)
+    with archive:
+        yield archive
+
+
+@contextmanager
+def opened_member(archive: zipfile.ZipFile, member: str, where: str) -> Iterator[CheckedStream]:
+    """The bytes of a member of an open zip; `where` is for errors. Raises InputError."""
+    with readable(where):
+        inner = archive.open(member)
+    with inner:
+        yield CheckedStream(inner, where)
+
+
+def examine(
+    path: str | Path, member: str | None = None, on_bytes: Callable[[int], None] | None = None
+) -> Examined:
+    """Digest (BLAKE2b-128), size and encoding, in one pass over the bytes. Raises InputError."""
+    hasher, guess, size = hashlib.blake2b(digest_size=DIGEST_BYTES), EncodingGuess(), 0
+    with opened(path, member) as stream:
+        while chunk := stream.read(CHUNK):
+            hasher.update(chunk)
+            guess.feed(chunk)
+            size += len(chunk)
+            if on_bytes:
+                on_bytes(len(chunk))
+    return Examined(hasher.hexdigest(), size, guess.name())

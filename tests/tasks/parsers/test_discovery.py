@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+import zipfile
+
+import pytest
+
+from schemas.errors import InputError, UsageError
+from schemas.ids import hash_bytes
+from tasks.parsers import discover, discovery
+from tasks.parsers.sidecars import is_unsafe
+from tasks.parsers.sniffing import SNIFFED_BYTES
+
+CLAUDE = json.dumps([{"uuid": "c", "chat_messages": [{"sender": "human", "text": "hello"}]}])
+CHATGPT = json.dumps([{"mapping": {}}])
+
+
+def reasons(found):
+    return {each.label: each.reason for each in found.skipped}
+
+
+def zipped(path, members):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def test_a_file_is_known_by_its_content(tmp_path):
+    path = tmp_path / "anything.bin"
+    path.write_text(CLAUDE)
+    told = []
+    [file] = discover([path], told.append).files
+    assert (file.format, file.source, file.member, file.encoding) == ("claude", "claude", None, "utf-8")
+    assert (file.digest, file.size) == (hash_bytes(CLAUDE.encode()), len(CLAUDE))
+    assert sum(told) == file.size
+    assert file.label == "anything.bin"
+    assert pickle.loads(pickle.dumps(file)) == file
+
+
+def test_folders_and_zips_give_the_union_and_say_what_was_skipped(tmp_path, read):
+    folder = tmp_path / "inbox"
+    (folder / "deep").mkdir(parents=True)
+    for name in ("conversations-10.json", "conversations-9.json", "conversations.json"):
+        (folder / "deep" / name).write_text(CLAUDE)
+    (folder / "users.json").write_text(CLAUDE)
+    (folder / "note.txt").write_text("not a chat")
+    (folder / "empty.json").write_text("")
+    (folder / "list.json").write_text("[]")
+    (folder / "photo.png").write_bytes(b"\x89PNG")
+    (folder / "old.zip").write_text("no zip")
+    inner = zipped(tmp_path / "inner.zip", {"a.json": CLAUDE}).read_bytes()
+    zipped(folder / "export.zip", {"conversations.json": CHATGPT, "inner.zip": inner, "chat.html": "<html>"})
+    found = discover([folder])
+    assert [file.label for file in found.files] == [
+        "conversations-9.json", "conversations-10.json", "conversations.json", "export.zip: conversations.json",
+    ]  # fmt: skip
+    assert {file.format for file in found.files} == {"claude", "chatgpt"}
+    assert reasons(found) == {
+        "users.json": "account data, which is never read",
+        "note.txt": "not JSON",
+        "empty.json": "empty file",
+        "list.json": "holds no conversation",
+        "photo.png": "not a text file",
+        "old.zip": "not a zip file, whatever its name says",
+        "export.zip: inner.zip": "a zip inside a zip: unpack it and give it by itself",
+        "export.zip: chat.html": "comes with exports and holds no chat",
+    }
+    assert read([file for file in found.files if file.format == "claude"]).tally["kept"] == 3
+
+
+def test_account_data_is_not_even_opened(tmp_path, monkeypatch):
+    (tmp_path / "user.json").write_text(CLAUDE)
+    (tmp_path / "a.json").write_text(CLAUDE)
+    opened = []
+    real = discovery.opened
+    monkeypatch.setattr(
+        discovery, "opened", lambda path, member=None: opened.append(path.name) or real(path, member)
+    )
+    discover([tmp_path])
+    assert opened == ["a.json"]
+    with pytest.raises(InputError, match="never read"):
+        discover([tmp_path / "user.json"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        ("a.json", b"", "empty file"),
+        ("a.json", b"  \n", "empty file"),
+        ("a.zip", b"nothing", "not a zip file"),
+        ("a.zip", b"PK\x03\x04broken", "not a zip file, or a damaged one"),
+        ("a.json.gz", b"\x1f\x8b\x08", "unsupported compression"),
+        ("a.json", b"<!DOCTYPE html><html>", "HTML page"),
+        ("a.json", b'{"some": "object"}', "no chat format"),
+        ("a.json", b"[]", "holds no conversation"),
+        ("a.json", b'{"conversations": []}', "no chat format"),
+        ("a.csv", b"Conversation,Time,Author,Message\n", "Microsoft Copilot"),
+        ("a.json", b'[{"mapping": {"a": {"message": {"fragments": []}}}}]', "recognised as DeepSeek"),
+        ("a.json", b'[[{"chatId": 1, "role": "user", "content": "x"}]]', "recognised as Le Chat"),
+        ("a.json", b'{"message_id": 1, "parent_id": null, "role": "prompter", "text": "x"}', "OpenAssistant"),
+        ("a.json", b'[{"role": "user", "text": "x"}]', "no chat format"),
+        ("a.json", b'{"guild": {}, "channel": {}, "messages": []}', "recognised as Discord"),
+        ("a.jsonl", b'{"user_name": "a", "character_name": "b"}\n{"mes": "x"}', "recognised as SillyTavern"),
+        ("a.json", b'{"messages": [{"role": "user", "versions": []}]}', "recognised as LM Studio"),
+    ],
+)
+def test_a_file_given_by_name_must_be_a_chat(tmp_path, name, content, what):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=what) as caught:
+        discover([path])
+    assert name in str(caught.value)
+
+
+def test_paths_that_do_not_exist_and_folders_without_chats(tmp_path):
+    with pytest.raises(UsageError, match="no such file"):
+        discover([tmp_path / "gone"])
+    (tmp_path / "note.txt").write_text("x")
+    with pytest.raises(InputError, match=r"no chat export found in .*note.txt: not JSON"):
+        discover([tmp_path])
+
+
+def test_an_empty_list_beside_a_chat_is_only_skipped(tmp_path):
+    (tmp_path / "empty.json").write_text("[]")
+    (tmp_path / "chat.json").write_text(CLAUDE)
+    found = discover([tmp_path / "empty.json", tmp_path / "chat.json"])
+    assert (len(found.files), reasons(found)) == (1, {"empty.json": "holds no conversation"})
+    assert reasons(discover([tmp_path / "chat.json", tmp_path])) == {
+        "chat.json": "given twice", "empty.json": "holds no conversation",
+    }  # fmt: skip
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_pipes_and_dangling_links_do_not_hang(tmp_path):
+    (tmp_path / "chat.json").write_text(CLAUDE)
+    os.mkfifo(tmp_path / "pipe")
+    assert reasons(discover([tmp_path])) == {"pipe": "no regular file"}
+    with pytest.raises(InputError, match="neither a file nor a folder"):
+        discover([tmp_path / "pipe"])
+    (tmp_path / "loop").symlink_to(tmp_path)
+    assert reasons(discover([tmp_path]))["loop"] == "a link to a folder, which is not followed"
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    with pytest.raises(InputError, match="link"):
+        discover([tmp_path])
+
+
+def test_what_cannot_be_read_stops_everything(tmp_path, monkeypatch):
+    (tmp_path / "a.json").write_text(CLAUDE)
+    (tmp_path / "b.txt").write_text("x")
+    real = type(tmp_path).open
+
+    def deny(self, *args, **kwargs):
+        if self.name == "b.txt":
+            raise PermissionError(13, "Permission denied")
+        return real(self, *args, **kwargs)
+
+    monkeypatch.setattr(type(tmp_path), "open", deny)
+    with pytest.raises(InputError, match=r"cannot be read: Permission denied .*b\.txt"):
+        discover([tmp_path])
+
+
+def test_a_folder_that_cannot_be_listed_stops_everything(tmp_path, monkeypatch):
+    (tmp_path / "a.json").write_text(CLAUDE)
+
+    def deny(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", deny)
+    with pytest.raises(InputError, match="Permission denied"):
+        discover([tmp_path])
+
+
+def test_a_damaged_or_locked_member_is_named(tmp_path):
+    text = json.dumps(
+        [{"uuid": f"{n}", "chat_messages": [{"sender": "human", "text": "x"}]} for n in range(50)]
+    )
+    path = tmp_path / "export.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("conversations.json", text)
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b'"human"', b'"humaN"', 1))
+    with pytest.raises(InputError, match=r"checksum.*conversations\.json"):
+        discover([path])
+    locked = bytearray(data)
+    for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        locked[data.index(mark) + place] |= 1
+    path.write_bytes(locked)
+    with pytest.raises(InputError, match=r"encrypted.*conversations\.json"):
+        discover([path])
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(InputError, match="damaged"):
+        discover([path])
+
+
+def test_bombs_are_refused_by_what_they_claim(tmp_path, monkeypatch):
+    monkeypatch.setattr(discovery, "BOMB_BYTES", 1000)
+    path = zipped(tmp_path / "e.zip", {"big.json": "[" + " " * 500_000 + "]", "conversations.json": CLAUDE})
+    [reason] = reasons(discover([path])).values()
+    assert "refused" in reason
+
+
+@pytest.mark.parametrize(
+    "name", ["../a", "a/../../b", "/etc/x", "\\x", "..\\win\\x", "C:\\x", "c:x", "a\\..\\b"]
+)
+def test_names_that_lead_out_of_the_zip(name):
+    assert is_unsafe(name)
+    assert not is_unsafe("a..b/c.json")
+
+
+def test_members_of_one_name_are_not_mixed_up(tmp_path, read):
+    path = tmp_path / "e.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.json", CHATGPT)
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("a.json", CLAUDE)
+    found = discover([path])
+    assert reasons(found) == {"e.zip: a.json": "another member has the same name"}
+    assert read(found.files).texts == [("user", "hello")]
+
+
+def test_the_first_items_may_be_broken_or_null(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text('[null, {bad}, {"mapping": 7}, ' + CHATGPT[1:])
+    assert discover([path]).files[0].format == "chatgpt"
+
+
+def test_a_first_conversation_larger_than_what_is_looked_at(tmp_path, read):
+    message = {"author": {"role": "user"}, "content": {"parts": ["x" * (SNIFFED_BYTES + 10)]}}
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps([{"title": "t", "mapping": {"a": {"message": message}}, "current_node": "a"}]))
+    found = discover([path])
+    assert found.files[0].format == "chatgpt"
+    assert read(found.files).tally["kept"] == 1
+    path.write_text(json.dumps({"chats": {"list": [{"name": "n"}], "x": "y" * SNIFFED_BYTES}}))
+    with pytest.raises(InputError, match="recognised as Telegram"):
+        discover([path])
+
+
+def test_a_zip_member_is_read_without_extracting(tmp_path, read):
+    path = zipped(tmp_path / "e.zip", {"conversations.json": CLAUDE})
+    before = sorted(tmp_path.iterdir())
+    assert read(discover([path]).files).texts == [("user", "hello")]
+    assert sorted(tmp_path.iterdir()) == before
+    assert zipfile.ZipFile(io.BytesIO(path.read_bytes())).namelist() == ["conversations.json"]

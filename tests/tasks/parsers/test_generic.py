@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+USER, ASSISTANT = ("user", "q"), ("assistant", "a")
+
+
+@pytest.mark.parametrize(
+    ("item", "texts"),
+    [
+        ({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}, [USER, ASSISTANT]),
+        (
+            {"messages": [{"role": "developer", "content": "s"}, {"role": "user", "content": "q"}]},
+            [("system", "s"), USER],
+        ),
+        ({"conversations": [{"from": "human", "value": "q"}, {"from": "bing", "value": "a"}]}, [USER, ASSISTANT]),
+        ({"system": "s", "conversations": [{"from": "gpt", "value": "a"}]}, [("system", "s"), ASSISTANT]),
+        (
+            {"conversations": [{"from": "human", "value": "q"}, {"from": "function_call", "value": "{}"},
+                               {"from": "observation", "value": "[]"}]},
+            [USER, ("tool_call", "{}"), ("tool", "[]")],
+        ),
+        ({"instruction": "q", "input": "", "output": "a", "text": "all"}, [USER, ASSISTANT]),
+        ({"instruction": "q", "input": "<noinput>", "response": "a"}, [USER, ASSISTANT]),
+        ({"instruction": "q", "input": "more", "output": "a"}, [("user", "q\n\nmore"), ASSISTANT]),
+        (
+            {"instruction": "q", "input": "", "output": "a", "system": "s", "history": [["q0", "a0"]]},
+            [("system", "s"), ("user", "q0"), ("assistant", "a0"), USER, ASSISTANT],
+        ),
+        ({"prompt": "q", "completion": " a END"}, [USER, ASSISTANT]),
+        (
+            {"prompt": [{"role": "user", "content": "q"}], "completion": [{"role": "assistant", "content": "a"}]},
+            [USER, ASSISTANT],
+        ),
+        ({"question": "q", "answer": ["a", "b"]}, [USER, ASSISTANT]),
+        ({"query": "q", "response": "a"}, [USER, ASSISTANT]),
+        (
+            {"chosen_messages": [{"role": "user", "content": [{"type": "text", "value": "q"}]}],
+             "rejected_messages": [{"role": "user", "content": "no"}]},
+            [USER],
+        ),
+        (
+            {"conversations": [{"from": "human", "value": "q"}], "chosen": {"from": "gpt", "value": "a"},
+             "rejected": {"from": "gpt", "value": "no"}},
+            [USER, ASSISTANT],
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": "q"}, {"type": "image_url"}]}]},
+            [USER],
+        ),
+        ([{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}], [USER, ASSISTANT]),
+    ],
+)  # fmt: skip
+def test_shapes(parse, item, texts):
+    result = parse([item, item])
+    assert result.texts == texts * 2
+    assert result.tally["seen"] == result.tally["kept"] == 2
+    assert result.imports[0]["source"] == "generic"
+
+
+def test_a_bare_list_is_one_conversation(parse):
+    turns = [{"role": "user", "content": "q"}, None, {"role": "narrator", "content": "x"}] * 15
+    result = parse([*turns, {"from": "gpt", "value": "a"}])
+    assert (result.tally["seen"], result.tally["kept"], len(result.messages)) == (1, 1, 16)
+    assert result.set_aside == {"unknown_role": 15}
+    lines = parse(
+        "\n".join(map(json.dumps, [turns[0], {"role": "assistant", "content": "a"}])), name="x.jsonl"
+    )
+    assert lines.tally["seen"] == 1
+
+
+@pytest.mark.parametrize(
+    ("turn", "reason"),
+    [
+        ({"role": "assistant", "content": None, "tool_calls": [{}]}, "tool_call"),
+        ({"role": "assistant", "content": " "}, "empty"),
+        ({"role": "user", "content": [{"type": "image_url"}]}, "non_text"),
+        ({"role": "assistant", "content": [{"type": "reasoning", "value": "hm"}]}, "thinking"),
+        ({"role": "user", "content": [{"type": "smell"}]}, "unknown_type:smell"),
+        ({"role": "nobody", "content": "x"}, "unknown_role"),
+        ({"content": "x"}, "unknown_role"),
+        ({"role": "user", "content": 7}, "malformed"),
+        ("text", "malformed"),
+    ],
+)
+def test_what_is_left_out_has_its_reason(parse, turn, reason):
+    result = parse([{"messages": [{"role": "user", "content": "q"}, turn]}])
+    assert (result.texts, result.set_aside) == ([USER], {reason: 1})
+
+
+def test_names_and_the_label_of_a_bad_answer_are_kept(parse):
+    result = parse(
+        [{"messages": [{"role": "user", "content": "q", "name": "Ana"}], "label": False, "model": "m"}]
+    )
+    assert result.messages[0]["author"] == "Ana"
+    assert (result.conversations[0]["flags"], result.conversations[0]["model"]) == (["label_false"], "m")
+
+
+def test_only_a_system_message_is_an_empty_conversation(parse):
+    result = parse([{"messages": [{"role": "system", "content": "s"}]}, {"prompt": "q", "completion": "a"}])
+    assert (result.tally["empty"], result.tally["kept"]) == (1, 1)
+    assert result.set_aside == {"empty_conversation": 1}
+
+
+def test_equal_records_and_equal_ids_stay_apart(parse):
+    record = {"id": 1, "prompt": "q", "completion": "a"}
+    result = parse([record, record, {**record, "completion": "b"}])
+    assert result.tally["kept"] == 3
+    assert len({row["conversation_id"] for row in result.conversations}) == 3
+    assert {row["native_id"] for row in result.conversations} == {None}
+
+
+def test_an_unknown_record_fails_alone(parse):
+    result = parse([{"prompt": "q", "completion": "a"}, {"x": 1}, 7])
+    assert [each["reason"] for each in result.imports[0]["failures"]] == [
+        "no shape that is known",
+        "not an object",
+    ]
