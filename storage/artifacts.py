@@ -48,8 +48,11 @@ def make_artifact(
         account = make(root)
         files = sorted(path for path in root.rglob("*") if path.is_file())
         digests = {str(path.relative_to(root)): hash_bytes(path.read_bytes()) for path in files}
-        for name in digests:
-            store.publish(f"{staging}/{name}", f"{folder}/{name}")
+        for name, digest in digests.items():
+            final = f"{folder}/{name}"
+            if store.exists(final) and hash_bytes(store.read(final)) != digest:
+                store.remove(final)  # left by a run that died before its manifest: nobody could read it
+            store.publish(f"{staging}/{name}", final)
         manifest = {"stage": stage, "fingerprint": fingerprint, "files": digests, "account": account}
         store.put_if_absent(f"{folder}/manifest.json", canonical_json(manifest))
     standing = find_artifact(store, stage, fingerprint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -92,7 +93,7 @@ def report_context(run: Run, summary: BuildSummary, tables: BuildTables) -> Repo
         settings=run.record.settings,
         validations=[*validations, *refused],
         scorer=run.settings.toxicity.scorer,
-        created=run.record.created,
+        created=f"{datetime.fromisoformat(run.record.created):%d %B %Y, %H:%M} UTC",
         files=_files(tables, labels),
         skipped=run.record.skipped,
         rules=[

@@ -15,6 +15,8 @@ from schemas.tables import TOXICITY_LABELS, VERDICTS
 from tasks.rules.findings import Finding, Signal, find
 
 SUPERSEDED = "superseded"
+#: Preference sets hold replies that their makers call bad (`label: false`): nobody should learn them.
+REJECTED_FLAG, REJECTED = "label_false", "rejected_by_its_source"
 #: Reason of messages that go only because another message of their conversation condemned it.
 WITH_CONVERSATION = "conversation_dropped"
 

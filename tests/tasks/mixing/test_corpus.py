@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -46,7 +45,7 @@ def mix(
     parts: int = 1,
     twins: Sequence[dict[str, Any]] = (),
 ) -> list[Part]:
-    size = -(-len(rows) // parts)
+    size = max(1, -(-len(rows) // parts))
     examples = MemoryDataset(
         [table("examples", *rows[n : n + size]) for n in range(0, len(rows), size)] or [table("examples")]
     )
@@ -157,11 +156,9 @@ def test_a_missing_source_is_refused_before_anything_is_made() -> None:
 
 
 def test_datasets_loads_the_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setenv("HF_DATASETS_OFFLINE", "1")
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     import datasets
 
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     mixture, *shards = mix(ROWS, SMALL)
     files: dict[str, list[str]] = {}
     for number, part in enumerate(shards):
@@ -184,4 +181,3 @@ def test_datasets_loads_the_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_an_empty_corpus_has_a_mixture_and_no_shard() -> None:
     (only,) = mix([], SMALL)
     assert only.tables["mixture"].equals(MIXTURE.empty_table())
-    assert isinstance(only.tables["mixture"], pa.Table)
