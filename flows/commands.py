@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from flows.prefect_home import use_home
+from flows.prefect_home import use_home, use_server
+from flows.run_server import RunServer, drain
 from flows.terminal import TerminalListener
 from schemas.errors import InputError, UsageError
 from schemas.settings import BuildSettings, load_build_settings
@@ -36,17 +37,16 @@ def build(given: argparse.Namespace) -> int:
     settings = load_build_settings(given.preset, given.settings, overrides(given))
     home = open_home(given.home)
     _check_paths(given.paths)
-    with _at_work(given, home) as listener:
+    with _at_work(given, home) as listener, _server(home) as server:
         from flows.planning import plan_build
 
         listener.reading(_size(given.paths))
         run = plan_build(home, given.paths, settings, _workers(given), listener.read)
-        listener.waiting("starting Prefect's run database")
         from flows.build_corpus import build_corpus
 
-        told = build_corpus(
-            [str(path) for path in given.paths], settings, str(home.path), run.record.build, run.workers
-        )
+        paths = [str(path) for path in given.paths]
+        with _flow_runs(server, listener):
+            told = build_corpus(paths, settings, str(home.path), run.record.build, run.workers)
     return _answer(given, told)
 
 
@@ -54,7 +54,7 @@ def stage(given: argparse.Namespace) -> int:
     """One stage again: a new build that differs from its parent in its settings only."""
     home = open_home(given.home)
     _check_paths(given.paths)
-    with _at_work(given, home) as listener:
+    with _at_work(given, home) as listener, _server(home) as server:
         from flows.planning import plan_build, replan_build, settings_of
 
         listener.waiting("planning")
@@ -72,10 +72,10 @@ def stage(given: argparse.Namespace) -> int:
             raise UsageError(
                 f"this build has no stage {given.name}", fix="Ask for it: `--set train.lora=demo`."
             )
-        listener.waiting("starting Prefect's run database")
         from flows.run_stage import run_stage
 
-        told = run_stage(given.name, run.record.build, str(home.path), run.workers)
+        with _flow_runs(server, listener):
+            told = run_stage(given.name, run.record.build, str(home.path), run.workers)
     return _answer(given, told)
 
 
@@ -170,6 +170,29 @@ def _at_work(given: argparse.Namespace, home: Home) -> Iterator[TerminalListener
             yield listener
         finally:
             listen(None)
+
+
+@contextmanager
+def _server(home: Home) -> Iterator[RunServer]:
+    """A server for this command, starting while the build is planned."""
+    server = RunServer(home.prefect)
+    use_server(server.url)
+    with server:
+        yield server
+
+
+@contextmanager
+def _flow_runs(server: RunServer, listener: TerminalListener) -> Iterator[None]:
+    """The server answers; flows of this process send no heartbeat, whose thread they would wait for at their end."""
+    listener.waiting("waiting for Prefect's run database")
+    server.wait()
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    try:
+        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            yield
+    finally:
+        drain()
 
 
 def _answer(given: argparse.Namespace, told: BuildReport) -> int:

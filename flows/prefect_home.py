@@ -1,4 +1,4 @@
-"""Prefect's settings for a home: its own run database, loopback only, no telemetry, quiet on the terminal.
+"""Prefect's settings for a home: its own run database and server, no telemetry, quiet on the terminal.
 
 Must be called before Prefect is imported for the first time.
 """
@@ -16,9 +16,8 @@ def use_home(home: Home) -> None:
     """Point Prefect at the home. Raises VatraError when Prefect was imported already with another home."""
     wanted = {
         "PREFECT_HOME": str(home.prefect),
-        # The ephemeral server is a process of ours on 127.0.0.1; a slow machine may take long to start it.
-        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+        # Never a server that Prefect starts by itself: the run would land in a database that nobody looks at.
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
@@ -34,3 +33,8 @@ def use_home(home: Home) -> None:
             {name: value}
         )
     os.environ.pop("PREFECT_API_URL", None)
+
+
+def use_server(api_url: str) -> None:
+    """Point Prefect at the server of this command."""
+    os.environ["PREFECT_API_URL"] = api_url

@@ -18,9 +18,9 @@ from schemas.manifest import Manifest
 from schemas.parts import Part
 from schemas.settings import BuildSettings, DedupSettings, ScoreSettings
 from schemas.settings.loading import load_build_settings, resolve_rules, seal
-from schemas.summary import ExpectationResult, PartCounts, ValidationResult
+from schemas.summary import PartCounts, ValidationResult
 from storage.datasets import find_dataset
-from storage.materialize import Materialized, describe_failures, materialize, merge_validations
+from storage.materialize import Materialized, materialize
 from storage.stages import Given, Stage, Unit, aligned_units, corpus_unit, fingerprint
 from storage.store import STAGING, Store, digest_matches
 from tasks.checks import StageSuite
@@ -294,44 +294,3 @@ def test_a_table_without_its_schema_is_never_written(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="table mixture does not have its schema"):
         materialize(store_in(tmp_path), stage, ToySettings(), {}, [Unit(("a",), Given(1))], AnySuite())
     assert not list(tmp_path.rglob("*.parquet"))
-
-
-def result(name: str, success: bool, **more: Any) -> ExpectationResult:
-    return ExpectationResult(name=name, table="t", success=success, **more)
-
-
-def test_validations_of_parts_add_up() -> None:
-    parts = [
-        ValidationResult(stage="s", success=True, results=[result("a", True, checked=4)]),
-        ValidationResult(
-            stage="s",
-            success=False,
-            results=[result("a", False, checked=3, unexpected=2, sample_ids=list("xyzuv"))],
-        ),
-        ValidationResult(
-            stage="s", success=False, results=[result("a", False, checked=1, unexpected=1, sample_ids=["w"])]
-        ),
-    ]
-    merged = merge_validations("s", parts)
-    assert merged.success is False
-    assert merged.results == [result("a", False, checked=8, unexpected=3, sample_ids=list("xyzuv"))]
-
-
-def test_failures_are_told_in_one_line() -> None:
-    told = describe_failures(
-        ValidationResult(
-            stage="s",
-            success=False,
-            results=[
-                result("fine", True),
-                result("rows", False, checked=9, unexpected=2, sample_ids=list("abcd")),
-                result("figure", False, observed="straddling = 2"),
-                result("broken", False, error="no such column"),
-                result("fourth", False),
-            ],
-        )
-    )
-    assert told == (
-        "'rows' failed for 2 of 9 t rows, first: a, b, c; 'figure' does not hold (straddling = 2); "
-        "'broken' could not be checked on t (no such column); and 1 more"
-    )
