@@ -41,7 +41,9 @@ def main() -> None:
         export = Path(folder) / "conversations.json"
         conversations = write_export(export, given.mb, given.seed)
         print(f"{export.stat().st_size / 1e6:.0f} MB, {conversations} conversations")
-        runs = [[_in_process_of_its_own(side, export) for side in ("vatra", "json")] for _ in range(given.repeat)]
+        runs = [
+            [_in_process_of_its_own(side, export) for side in ("vatra", "json")] for _ in range(given.repeat)
+        ]
     ours, theirs = (_best(side) for side in zip(*runs, strict=True))
     if ours["messages"] != theirs["messages"]:
         print(f"the two sides count differently: {ours['messages']} and {theirs['messages']} messages")

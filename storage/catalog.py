@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 from datetime import UTC, datetime
 
+from pydantic import ValidationError
+
 from schemas.errors import StoreError, UsageError
 from schemas.ids import canonical_json
 from schemas.manifest import BuildRecord
@@ -37,6 +39,8 @@ def read_build(store: Store, build: str) -> BuildRecord:
             f"The newest are: {', '.join(known)}." if known else "There is none yet: run `vatra build PATH`."
         )
         raise UsageError(f"no build is called {build!r}", fix=fix) from None
+    except ValidationError:
+        raise StoreError("a build's plan is damaged", where=_path(build), fix="Delete this file.") from None
 
 
 def list_builds(store: Store) -> list[str]:

@@ -126,8 +126,8 @@ class Store:
     def sweep_staging(self) -> None:
         """Remove what processes of this machine that are no longer alive have left behind."""
         for name in self.names(STAGING):
-            host, pid, _ = name.rsplit("-", 2)
-            if host == socket.gethostname() and not _alive(int(pid)):
+            host, _, pid = name.rpartition("-")[0].rpartition("-")
+            if host == socket.gethostname() and pid.isdigit() and not _alive(int(pid)):
                 with suppress(OSError):
                     self._target[0].rm(self.full(f"{STAGING}/{name}"), recursive=True)
 

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,10 @@ def export_corpus(corpus: Dataset, form: str, out: Path, splits: Sequence[str] =
             rows = _write_lines(corpus, temporary, splits, form)
         temporary.replace(out)
     except OSError as error:
-        _discard(temporary)
         reason = os.strerror(error.errno) if error.errno else "not possible"
         raise StoreError(f"cannot write the export: {reason.lower()}", where=str(out)) from None
+    finally:
+        _discard(temporary)
     return rows
 
 
@@ -96,7 +98,6 @@ def _copy_shards(corpus: Dataset, folder: Path, splits: Sequence[str]) -> int:
 
 
 def _discard(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+    """Whatever is left of an export that was not finished (nothing, after one that was)."""
+    with suppress(OSError):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()

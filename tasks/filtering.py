@@ -13,7 +13,7 @@ from tasks.running import Run, Step, perform, rows_of
 FILTER = Step(
     stage=Stage("filter", version=1, kind="row", unit="messages", function=judge_part),
     settings=lambda run: run.settings.for_filter(),
-    reads={"messages": "parse", "signals": "score", "standing": "reconcile"},
+    reads={"messages": "parse", "conversations": "parse", "signals": "score", "standing": "reconcile"},
     rows_in=rows_of("messages", "parse"),
 )
 

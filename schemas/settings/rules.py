@@ -86,4 +86,4 @@ LANGUAGES: tuple[str, ...] = (
     *("oc", "om", "or", "pa", "pl", "ps", "pt", "qu", "ro", "ru", "rw", "sa", "se", "si", "sk", "sl", "sn", "so"),
     *("sq", "sr", "st", "sv", "sw", "ta", "te", "tg", "th", "tk", "tl", "tr", "tt", "ug", "uk", "ur", "uz", "vi"),
     *("vo", "wa", "xh", "yo", "zh", "zu"),
-)
+)  # fmt: skip

@@ -20,6 +20,7 @@ DECIDED_BY_RULES = {
     "ellipsis_only": ("Ellipsis only", "It is nothing but dots."),
     "too_short": ("Too short", "It has fewer characters than the settings ask for."),
     "conversation_dropped": ("Conversation dropped", "Another message condemned the whole conversation."),
+    "rejected_by_source": ("Rejected by its source", "The set it comes from labels this reply as a bad one."),
     "superseded": ("Superseded copies", "A newer export holds this conversation again."),
 }
 #: Reasons and repairs of the assembly.

@@ -16,7 +16,7 @@ from tasks.rules.findings import Finding, Signal, find
 
 SUPERSEDED = "superseded"
 #: Preference sets hold replies that their makers call bad (`label: false`): nobody should learn them.
-REJECTED_FLAG, REJECTED = "label_false", "rejected_by_its_source"
+REJECTED_FLAG, REJECTED = "label_false", "rejected_by_source"
 #: Reason of messages that go only because another message of their conversation condemned it.
 WITH_CONVERSATION = "conversation_dropped"
 
@@ -26,11 +26,18 @@ _SEVERITY = {"flag": 0, "mask": 1, "drop_turn": 2, "drop_conversation": 3}
 def judge_part(tables: Mapping[str, pa.Table], settings: FilterSettings) -> Iterator[Part]:
     """Verdicts for one part, from the aligned messages, signals, conversations and standing."""
     messages, signals = tables["messages"], tables["signals"]
-    newer: list[str | None] = tables["standing"]["superseded_by"].to_pylist()
+    settled = [
+        _settled(superseded_by, flags)
+        for superseded_by, flags in zip(
+            tables["standing"]["superseded_by"].to_pylist(),
+            tables["conversations"]["flags"].to_pylist(),
+            strict=True,
+        )
+    ]
     owners: list[int] = conversation_rows(messages).tolist()
     roles: list[str] = messages["role"].to_pylist()
     verdicts = [
-        judge(role, signal, settings) if newer[owner] is None else _superseded_verdict(newer[owner])
+        settled[owner] or judge(role, signal, settings)
         for owner, role, signal in zip(owners, roles, _rows(signals), strict=True)
     ]
     _condemn_conversations(owners, verdicts)
@@ -67,9 +74,16 @@ def _rows(signals: pa.Table) -> Iterator[Signal]:
         yield {**dict(zip(plain, row, strict=True)), "toxicity": labelled}
 
 
-def _superseded_verdict(newer: str | None) -> dict[str, Any]:
-    proof = {"rule": f"reconcile:{newer}", "score": None, "start": 0, "end": 0}
-    return {"action": "drop_conversation", "reason": SUPERSEDED, "evidence": [proof]}
+def _settled(superseded_by: str | None, flags: list[str]) -> dict[str, Any] | None:
+    """The verdict on all messages of a conversation that goes whatever they say, or None."""
+    if superseded_by is not None:
+        reason, rule = SUPERSEDED, f"reconcile:{superseded_by}"
+    elif REJECTED_FLAG in flags:
+        reason, rule = REJECTED, f"source:{REJECTED_FLAG}"
+    else:
+        return None
+    proof = {"rule": rule, "score": None, "start": 0, "end": 0}
+    return {"action": "drop_conversation", "reason": reason, "evidence": [proof]}
 
 
 def _condemn_conversations(owners: list[int], verdicts: list[dict[str, Any]]) -> None:
@@ -77,7 +91,7 @@ def _condemn_conversations(owners: list[int], verdicts: list[dict[str, Any]]) ->
     condemned = {
         owner: verdict["evidence"]
         for owner, verdict in zip(owners, verdicts, strict=True)
-        if verdict["action"] == "drop_conversation" and verdict["reason"] != SUPERSEDED
+        if verdict["action"] == "drop_conversation"
     }
     for owner, verdict in zip(owners, verdicts, strict=True):
         if owner in condemned and verdict["action"] != "drop_conversation":

@@ -23,7 +23,9 @@ UNITS, PARTS = 12, 24
 def start(store: Path, *options: str, failpoint: str | None = None) -> subprocess.Popen[str]:
     environment = {**os.environ} | ({"VATRA_FAILPOINT": failpoint} if failpoint else {})
     command = [sys.executable, str(TOY), str(store), *options]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
 
 
 def finish(store: Path, *options: str) -> dict[str, object]:

@@ -56,7 +56,9 @@ class ToySuite:
     refuse: bool = False
 
     def check_part(self, tables: Mapping[str, pa.Table]) -> ValidationResult:
-        rule = ExpectationResult(name="welcome", table="mixture", success=not self.refuse, checked=ROWS, unexpected=3)
+        rule = ExpectationResult(
+            name="welcome", table="mixture", success=not self.refuse, checked=ROWS, unexpected=3
+        )
         return ValidationResult(stage="toy", success=not self.refuse, results=[rule])
 
     def check_summary(self, summary: Mapping[str, int]) -> ValidationResult:
@@ -100,7 +102,9 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
     mark = made.dataset.manifest.fingerprint
-    sys.stdout.write(json.dumps({**made.parts.model_dump(), "cached": made.cached, "fingerprint": mark}) + "\n")
+    sys.stdout.write(
+        json.dumps({**made.parts.model_dump(), "cached": made.cached, "fingerprint": mark}) + "\n"
+    )
     return 0
 
 

@@ -249,3 +249,19 @@ def test_signals_of_other_messages_are_counted_as_misaligned() -> None:
     tables["standing"] = table("standing", {"conversation_id": "c", "current": True})
     (part,) = judge_part(tables, BuildSettings().for_filter())
     assert part.tally["misaligned"] == 2
+
+
+def test_a_conversation_that_its_source_rejects_is_not_learned() -> None:
+    tables = conversation_tables([("user", "a"), ("assistant", "b")], [("user", "c"), ("assistant", "d")])
+    ids = tables["messages"]["message_id"].to_pylist()
+    owners = tables["conversations"]["conversation_id"].to_pylist()
+    rows = [
+        {**row, "flags": flags}
+        for row, flags in zip(tables["conversations"].to_pylist(), ([], ["label_false"]), strict=True)
+    ]
+    tables["conversations"] = table("conversations", *rows)
+    tables["signals"] = table("signals", *({"message_id": i, **GOOD} for i in ids))
+    tables["standing"] = table("standing", *({"conversation_id": o, "current": True} for o in owners))
+    (part,) = judge_part(tables, load_build_settings().for_filter())
+    assert part.tables["verdicts"]["reason"].to_pylist() == [None, None, *["rejected_by_source"] * 2]
+    assert part.tally["set_aside:rejected_by_source"] == 2
