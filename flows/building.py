@@ -20,8 +20,8 @@ class BuildFailed(VatraError):
         self.summary = report.summary if report else summary
 
 
-def run_stages(run: Run, until: str | None = None) -> BuildReport:
-    """Make every stage stand, up to `until` (None: all that the settings ask for), and report.
+def run_stages(run: Run) -> BuildReport:
+    """Make every stage of the plan stand, and report.
 
     Raises BuildFailed; the report of a failed build is written too, as far as the build came.
     """
@@ -29,9 +29,8 @@ def run_stages(run: Run, until: str | None = None) -> BuildReport:
     stages: list[StageSummary] = []
     try:
         for step, task in pipeline_for(run.settings):
-            stages.append(task(run))
-            if step.name == until:
-                break
+            if step.name in run.record.stages:
+                stages.append(task(run))
     except VatraError as error:
         stopped = summary.model_copy(update={"stages": stages, "error": str(error)})
         raise BuildFailed(error, stopped, _report_failure(run, stopped)) from error

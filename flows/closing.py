@@ -25,4 +25,6 @@ def print_closing(console: Console, told: BuildReport) -> None:
             console.print(f"         {Path(summary.home) / 'datasets' / 'mix' / folder.fingerprint}")
     for artifact in summary.artifacts:
         console.print(f"Adapter  {artifact}")
+    for note in told.context.notes:
+        console.print(f"         {note}")
     console.print(f"Report   {summary.report}")

@@ -61,21 +61,16 @@ def stage(given: argparse.Namespace) -> int:
         if given.paths:
             settings = load_build_settings(overrides=overrides(given))
             listener.reading(_size(given.paths))
-            run = plan_build(home, given.paths, settings, _workers(given), listener.read)
+            run = plan_build(home, given.paths, settings, _workers(given), listener.read, given.name)
         else:
             parent, before = settings_of(home, given.build)
             values = apply_overrides(before.model_dump(mode="json"), overrides(given, before))
-            run = replan_build(
-                home, parent, build_settings(values, f"build {parent.build} and --set"), _workers(given)
-            )
-        if given.name not in run.record.stages:
-            raise UsageError(
-                f"this build has no stage {given.name}", fix="Ask for it: `--set train.lora=demo`."
-            )
+            settings = build_settings(values, f"build {parent.build} and --set")
+            run = replan_build(home, parent, settings, _workers(given), given.name)
         from flows.run_stage import run_stage
 
         with _flow_runs(server, listener):
-            told = run_stage(given.name, run.record.build, str(home.path), run.workers)
+            told = run_stage(run.record.build, str(home.path), run.workers)
     return _answer(given, told)
 
 
@@ -98,7 +93,7 @@ def export(given: argparse.Namespace) -> int:
     from storage.datasets import find_dataset
     from tasks.exporting import export_corpus
 
-    record = read_build(home.store, given.build)
+    record = read_build(home.store, given.build, "mix")
     corpus = find_dataset(home.store, "mix", record.stages.get("mix", "none"))
     if corpus is None:
         raise UsageError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from schemas.errors import UsageError
 from schemas.settings import BuildSettings
 from schemas.summary import StageSummary
 from tasks.assembling import ASSEMBLE, assemble_examples
@@ -37,6 +38,13 @@ PIPELINE: tuple[StageTask, ...] = (
 )
 
 
-def pipeline_for(settings: BuildSettings) -> tuple[StageTask, ...]:
-    """The stages that these settings ask for: training is the last one, when it is wanted."""
-    return PIPELINE if settings.train.lora else PIPELINE[:-1]
+def pipeline_for(settings: BuildSettings, until: str | None = None) -> tuple[StageTask, ...]:
+    """The stages that these settings ask for, up to `until` (None: all). Training is the last, when it is wanted.
+
+    Raises UsageError when `until` is none of them.
+    """
+    wanted = PIPELINE if settings.train.lora else PIPELINE[:-1]
+    names = [step.name for step, _ in wanted]
+    if until is not None and until not in names:
+        raise UsageError(f"this build has no stage {until}", fix="Ask for it: `--set train.lora=demo`.")
+    return wanted if until is None else wanted[: names.index(until) + 1]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
 from flows.pipeline import pipeline_for
+from flows.stage_names import STAGE_NAMES
 from models.toxicity import scorer_digest, scorer_libraries
 from schemas.ids import hash_fields
 from schemas.manifest import BuildRecord, InputFile
@@ -19,17 +21,21 @@ from storage.home import Home
 from tasks.exports import input_file
 from tasks.parsers import discover
 from tasks.running import Run, plan_fingerprint
+from tasks.scoring import SCORE
 from tasks.signals import check_rules
 
 
-def check_settings(home: Home, settings: BuildSettings) -> str:
+def check_settings(home: Home, settings: BuildSettings, until: str | None = None) -> str:
     """Refuse what cannot work before anything is read; returns the digest of the toxicity scorer.
 
-    Raises SettingsError (a pattern, a preset) or MissingModel (weights that only `vatra fetch` brings).
+    Only what the stages up to `until` need is asked for: parsing needs no weights. Raises SettingsError (a pattern,
+    a preset) or MissingModel (weights that only `vatra fetch` brings).
     """
     check_rules({name: resolve_rules(name, getattr(settings, name)) for name in ("blacklist", "slop")})
     if settings.train.lora:
         load_lora_preset(settings.train.lora)
+    if SCORE not in (step for step, _ in pipeline_for(settings, until)):
+        return "not asked"
     name = settings.toxicity.scorer
     weights = scorer_digest(name, home.cache)
     return hash_fields(
@@ -43,28 +49,41 @@ def plan_build(
     settings: BuildSettings,
     workers: int | None = None,
     on_bytes: Callable[[int], None] = lambda amount: None,
+    until: str | None = None,
 ) -> Run:
-    """A new build over the exports in `paths`: reads every file once, for its digest. Writes the plan."""
+    """A new build over the exports in `paths`: reads every file once, for its digest. Writes the plan.
+
+    The plan ends with the stage `until` (None: with the last one that the settings ask for).
+    """
     settings = seal(settings)
-    scorer = check_settings(home, settings)
+    scorer = check_settings(home, settings, until)
     found = discover(paths, on_bytes)
     files = tuple(input_file(file) for file in found.files)
     skipped = tuple((item.label, item.reason) for item in found.skipped)
-    return _plan(home, settings, scorer, files, skipped, None, workers)
+    run = Run(home, _record(settings, files, skipped, None), settings, scorer, workers or default_workers())
+    return _plan(run, until)
 
 
-def replan_build(home: Home, parent: BuildRecord, settings: BuildSettings, workers: int | None = None) -> Run:
+def replan_build(
+    home: Home,
+    parent: BuildRecord,
+    settings: BuildSettings,
+    workers: int | None = None,
+    until: str | None = None,
+) -> Run:
     """A new build over the inputs of an earlier one, with other settings. Writes the plan."""
     settings = seal(settings)
-    scorer = check_settings(home, settings)
-    return _plan(home, settings, scorer, parent.inputs, parent.skipped, parent.build, workers)
+    scorer = check_settings(home, settings, until)
+    record = _record(settings, parent.inputs, parent.skipped, parent.build)
+    return _plan(Run(home, record, settings, scorer, workers or default_workers()), until)
 
 
 def open_build(home: Home, build: str, workers: int | None = None) -> Run:
     """An earlier build, as it was planned. Raises UsageError when there is none of this name."""
-    record = read_build(home.store, build)
-    settings = BuildSettings.model_validate(record.settings)
-    return Run(home, record, settings, check_settings(home, settings), workers or default_workers())
+    record, settings = settings_of(home, build)
+    planned = [name for name in STAGE_NAMES if name in record.stages]
+    scorer = check_settings(home, settings, planned[-1])
+    return Run(home, record, settings, scorer, workers or default_workers())
 
 
 def settings_of(home: Home, build: str) -> tuple[BuildRecord, BuildSettings]:
@@ -80,17 +99,14 @@ def default_workers() -> int:
     )
 
 
-def _plan(
-    home: Home,
+def _record(
     settings: BuildSettings,
-    scorer: str,
     files: tuple[InputFile, ...],
     skipped: tuple[tuple[str, str], ...],
     parent: str | None,
-    workers: int | None,
-) -> Run:
+) -> BuildRecord:
     now = datetime.now(UTC)
-    record = BuildRecord(
+    return BuildRecord(
         build=new_build_id(now),
         created=now.isoformat(timespec="seconds"),
         parent=parent,
@@ -99,9 +115,12 @@ def _plan(
         skipped=skipped,
         stages={},
     )
-    run = Run(home, record, settings, scorer, workers or default_workers())
-    for step, _ in pipeline_for(settings):
+
+
+def _plan(run: Run, until: str | None) -> Run:
+    """Each stage's fingerprint follows from those before it."""
+    for step, _ in pipeline_for(run.settings, until):
         stages = {**run.record.stages, step.name: plan_fingerprint(step, run)}
-        run = Run(home, run.record.model_copy(update={"stages": stages}), settings, scorer, run.workers)
-    write_build(home.store, run.record)
+        run = replace(run, record=run.record.model_copy(update={"stages": stages}))
+    write_build(run.store, run.record)
     return run

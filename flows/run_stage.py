@@ -13,13 +13,12 @@ from tasks.accounts import BuildReport
 
 
 @flow(name="run-stage", persist_result=False)
-def run_stage(stage: str, planned: str, home: str | None = None, workers: int | None = None) -> BuildReport:
-    """Make one stage of a build stand.
+def run_stage(planned: str, home: str | None = None, workers: int | None = None) -> BuildReport:
+    """Make the last stage of a plan stand; what it needs and does not stand yet is computed first.
 
     Args:
-        stage: The stage to run; what it needs and does not stand yet is computed first.
-        planned: The build, as it was planned.
+        planned: The build, as it was planned: up to the stage that is asked for.
         home: The home folder; the default is VATRA_HOME.
         workers: Processes for the row stages; the default is one per core.
     """
-    return run_stages(open_build(open_home(Path(home) if home else None), planned, workers), until=stage)
+    return run_stages(open_build(open_home(Path(home) if home else None), planned, workers))

@@ -27,10 +27,10 @@ def write_build(store: Store, record: BuildRecord) -> None:
         )
 
 
-def read_build(store: Store, build: str) -> BuildRecord:
-    """A build's plan by id, or `latest`. Raises UsageError when there is none."""
+def read_build(store: Store, build: str, stage: str = "parse") -> BuildRecord:
+    """A build's plan by id, or `latest`: the newest in which `stage` stands. Raises UsageError when there is none."""
     if build == "latest":
-        return latest_build(store)
+        return latest_build(store, stage)
     try:
         return BuildRecord.model_validate_json(store.read(_path(build)))
     except FileNotFoundError:
@@ -48,13 +48,13 @@ def list_builds(store: Store) -> list[str]:
     return sorted((name.removesuffix(".json") for name in store.names("builds")), reverse=True)
 
 
-def latest_build(store: Store) -> BuildRecord:
-    """The newest build whose corpus stands. Raises UsageError when there is none."""
+def latest_build(store: Store, stage: str) -> BuildRecord:
+    """The newest build in which `stage` stands. Raises UsageError when there is none."""
     for build in list_builds(store):
         record = read_build(store, build)
-        if stands(store, record, "mix"):
+        if stands(store, record, stage):
             return record
-    raise UsageError("there is no finished build yet", fix="Run `vatra build PATH` first.")
+    raise UsageError(f"there is no build yet in which {stage} is done", fix="Run `vatra build PATH` first.")
 
 
 def stands(store: Store, record: BuildRecord, stage: str) -> bool:

@@ -14,10 +14,15 @@ from schemas.ledger import draw_ledger, with_prefix
 from schemas.settings.loading import resolve_rules
 from schemas.summary import BuildSummary, CorpusCounts, ImportCounts, MessageCounts, ValidationResult
 from schemas.tables import SPLITS
+from storage.artifacts import find_artifact
 from storage.catalog import stands
 from storage.datasets import Dataset
+from storage.store import translated
 from tasks.reports import ReportContext, Statistics, collect_statistics, render_page
 from tasks.running import Run
+
+#: Said wherever an adapter on the demo base is shown.
+DEMO_BASE = "The adapter stands on the demo base, a tiny model with random weights: it teaches nothing."
 
 #: Which stage makes each table.
 MADE_BY = {
@@ -75,9 +80,11 @@ def write_report(run: Run, summary: BuildSummary) -> BuildReport:
     tables = BuildTables(run)
     context = report_context(run, summary, tables)
     statistics = collect_statistics(tables, context)
-    temporary = path.with_suffix(f".{os.getpid()}.part")
-    temporary.write_text(render_page(statistics, context), "utf-8")
-    temporary.replace(path)
+    page = render_page(statistics, context)
+    with translated("write the report", str(path)):
+        temporary = path.with_suffix(f".{os.getpid()}.part")
+        temporary.write_text(page, "utf-8")
+        temporary.replace(path)
     return BuildReport(summary, statistics, context)
 
 
@@ -96,6 +103,7 @@ def report_context(run: Run, summary: BuildSummary, tables: BuildTables) -> Repo
         created=f"{datetime.fromisoformat(run.record.created):%d %B %Y, %H:%M} UTC",
         files=_files(tables, labels),
         skipped=run.record.skipped,
+        notes=_notes(run),
         rules=[
             f"{f}:{rule.name}"
             for f in ("blacklist", "slop")
@@ -106,6 +114,12 @@ def report_context(run: Run, summary: BuildSummary, tables: BuildTables) -> Repo
 
 def _order(summary: BuildSummary) -> list[str]:
     return [stage.stage for stage in summary.stages]
+
+
+def _notes(run: Run) -> list[str]:
+    """What a person must know of the result and would not see in the counts."""
+    trained = find_artifact(run.store, "train-lora", run.record.stages.get("train-lora", "none"))
+    return [DEMO_BASE] if trained and trained["base_is_demo"] else []
 
 
 def _refused(run: Run, summary: BuildSummary) -> list[ValidationResult]:

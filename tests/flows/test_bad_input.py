@@ -63,13 +63,13 @@ def refused(answer: Any, home: Path, code: int, *words: str) -> None:
         (["build"], 2, ["PATH"]),
         (["bild"], 2, ["bild"]),
         (["stage", "polish"], 2, ["polish", "filter"]),
-        (["stage", "filter"], 2, ["no finished build"]),
+        (["stage", "filter"], 2, ["no build yet"]),
         (["stage", "filter", "--build", "yesterday"], 2, ["yesterday"]),
-        (["export", "--out", "{tmp}/out.jsonl"], 2, ["no finished build"]),
+        (["export", "--out", "{tmp}/out.jsonl"], 2, ["no build yet"]),
         (["report", "yesterday"], 2, ["yesterday"]),
     ],
 )  # fmt: skip
-def test_before_prefect_is_started(
+def test_before_anything_is_begun(
     tmp_path: Path, run_vatra: Any, arguments: list[str], code: int, words: list[str]
 ) -> None:
     home = tmp_path / "home"
@@ -90,7 +90,7 @@ def test_before_prefect_is_started(
     )
     answer = run_vatra(*given, *(scorer if len(given) > 1 else []), *place, "--json")
     refused(answer, home, code, *words)
-    assert not (home / "prefect/prefect.db").exists(), "nothing slow was started"
+    assert not (home / "builds").exists(), "nothing was begun"
 
 
 def test_home_that_is_not_writable(tmp_path: Path, run_vatra: Any) -> None:

@@ -21,7 +21,7 @@ STAGES = ["parse", "reconcile", "score", "filter", "assemble", "dedup", "mix", "
 
 def dataset(built: Any, stage: str) -> Dataset:
     store = Store(str(built.home))
-    found = find_dataset(store, stage, latest_build(store).stages[stage])
+    found = find_dataset(store, stage, latest_build(store, "mix").stages[stage])
     assert found is not None
     return found
 

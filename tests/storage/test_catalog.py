@@ -80,17 +80,17 @@ def test_an_unknown_build_where_there_is_none(store: Store) -> None:
 
 
 def test_latest_is_the_newest_whose_mix_stands(store: Store) -> None:
-    with pytest.raises(UsageError, match="no finished build yet"):
-        latest_build(store)
+    with pytest.raises(UsageError, match="no build yet in which mix is done"):
+        latest_build(store, "mix")
     for build, mix in (("1-old", "m1"), ("2-done", "m2"), ("3-failed", "m3"), ("4-unmixed", None)):
         write_build(store, record(build, mix))
-    with pytest.raises(UsageError, match="no finished build yet"):
-        read_build(store, "latest")
+    with pytest.raises(UsageError, match="no build yet in which mix is done"):
+        read_build(store, "latest", "mix")
     publish_mix(store, "m1")
     publish_mix(store, "m2")
-    assert latest_build(store).build == read_build(store, "latest").build == "2-done"
+    assert latest_build(store, "mix").build == read_build(store, "latest", "mix").build == "2-done"
     publish_mix(store, "m3")
-    assert latest_build(store).build == "3-failed"
+    assert latest_build(store, "mix").build == "3-failed"
 
 
 def test_a_stage_stands_once_its_manifest_is_put(store: Store) -> None:
