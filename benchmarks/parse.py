@@ -57,13 +57,13 @@ def measure_vatra(export: Path) -> dict[str, Any]:
     from storage.stages import Stage
     from storage.store import Store
     from tasks.checks import StageSuite
-    from tasks.exports import export_units, input_file, parse_unit
+    from tasks.exports import export_units, parse_unit
     from tasks.parsers import discover
 
     StageSuite("parse").check_summary({"kept": 1})  # Great Expectations is imported and warm
     baseline, begun = _peak_mb(), time.process_time()
     stage = Stage("parse", 1, "row", "conversations", parse_unit)
-    files = [input_file(file) for file in discover([export]).files]
+    files = discover([export]).files
     with tempfile.TemporaryDirectory() as store:
         made = materialize(
             Store(store), stage, ParseSettings(), {}, export_units(files), StageSuite("parse"), workers=1

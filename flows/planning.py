@@ -13,12 +13,11 @@ from flows.pipeline import pipeline_for
 from flows.stage_names import STAGE_NAMES
 from models.toxicity import scorer_digest, scorer_libraries
 from schemas.ids import hash_fields
-from schemas.manifest import BuildRecord, InputFile
+from schemas.manifest import BuildRecord, SourceFile
 from schemas.settings import BuildSettings
 from schemas.settings.loading import load_lora_preset, resolve_rules, seal
 from storage.catalog import new_build_id, read_build, write_build
 from storage.home import Home
-from tasks.exports import input_file
 from tasks.parsers import discover
 from tasks.running import Run, plan_fingerprint
 from tasks.scoring import SCORE
@@ -58,9 +57,10 @@ def plan_build(
     settings = seal(settings)
     scorer = check_settings(home, settings, until)
     found = discover(paths, on_bytes)
-    files = tuple(input_file(file) for file in found.files)
     skipped = tuple((item.label, item.reason) for item in found.skipped)
-    run = Run(home, _record(settings, files, skipped, None), settings, scorer, workers or default_workers())
+    run = Run(
+        home, _record(settings, found.files, skipped, None), settings, scorer, workers or default_workers()
+    )
     return _plan(run, until)
 
 
@@ -101,7 +101,7 @@ def default_workers() -> int:
 
 def _record(
     settings: BuildSettings,
-    files: tuple[InputFile, ...],
+    files: tuple[SourceFile, ...],
     skipped: tuple[tuple[str, str], ...],
     parent: str | None,
 ) -> BuildRecord:

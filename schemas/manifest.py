@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -48,10 +49,12 @@ class Manifest(_Record):
     summary: dict[str, int]
 
 
-class InputFile(_Record):
-    """A file that a build read: where it was found, and what it is by content."""
+class SourceFile(_Record):
+    """A file that holds chats: where it was found, and what it is by content.
 
-    label: str
+    `digest` and `size` are of the bytes as unpacked, `source` is the provider.
+    """
+
     path: str
     member: str | None
     digest: str
@@ -59,6 +62,12 @@ class InputFile(_Record):
     encoding: str
     format: str
     source: str
+
+    @property
+    def label(self) -> str:
+        """Where it is, for people: `conversations.json`, or `chats.zip: conversations-000.json`."""
+        name = Path(self.path).name
+        return f"{name}: {self.member}" if self.member else name
 
 
 class BuildRecord(_Record):
@@ -68,6 +77,6 @@ class BuildRecord(_Record):
     created: str
     parent: str | None
     settings: dict[str, Any]
-    inputs: tuple[InputFile, ...]
+    inputs: tuple[SourceFile, ...]
     skipped: tuple[tuple[str, str], ...]
     stages: dict[str, str]

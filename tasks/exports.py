@@ -7,12 +7,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from schemas.manifest import InputFile
+from schemas.manifest import SourceFile
 from schemas.parts import Part
 from schemas.settings import ParseSettings
 from storage.execution import advance
 from storage.stages import Given, Unit
-from tasks.parsers import SourceFile, parse_files
+from tasks.parsers import parse_files
 
 #: Files below this size share units, sixteen per source by their digest: a new file disturbs one of them.
 SMALL_FILE = 8 << 20
@@ -37,43 +37,15 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def export_units(files: Sequence[InputFile]) -> list[Unit]:
+def export_units(files: Sequence[SourceFile]) -> list[Unit]:
     """Units in an order that depends on the files' contents only."""
-    groups: dict[tuple[str, str], list[InputFile]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[SourceFile]] = defaultdict(list)
     for file in sorted(files, key=lambda file: (file.digest, file.label)):
         bucket = file.digest if file.size >= SMALL_FILE else file.digest[0]
         groups[file.source, bucket].append(file)
     return [_unit(group) for _, group in sorted(groups.items())]
 
 
-def _unit(files: list[InputFile]) -> Unit:
+def _unit(files: list[SourceFile]) -> Unit:
     key = tuple(f"{file.digest} {file.format} {file.encoding}" for file in files)
-    sources = tuple(source_file(file) for file in files)
-    return Unit(key, Given(sources), sum(file.size for file in files))
-
-
-def source_file(file: InputFile) -> SourceFile:
-    """The file as parsers see it."""
-    return SourceFile(
-        path=file.path,
-        member=file.member,
-        digest=file.digest,
-        size=file.size,
-        encoding=file.encoding,
-        format=file.format,
-        source=file.source,
-    )
-
-
-def input_file(file: SourceFile) -> InputFile:
-    """The file as a build's plan remembers it."""
-    return InputFile(
-        label=file.label,
-        path=file.path,
-        member=file.member,
-        digest=file.digest,
-        size=file.size,
-        encoding=file.encoding,
-        format=file.format,
-        source=file.source,
-    )
+    return Unit(key, Given(tuple(files)), sum(file.size for file in files))

@@ -7,10 +7,11 @@
 A new format is one file with a `Parser` and one line in `tasks.parsers.registry`.
 """
 
+from schemas.manifest import SourceFile
 from tasks.parsers.contract import ParsedConversation, ParsedMessage, Parser
 from tasks.parsers.discovery import Discovery, Skipped, discover
 from tasks.parsers.parsing import parse_files
-from tasks.parsers.sources import SourceFile, examine
+from tasks.parsers.sources import examine
 
 __all__ = [
     "Discovery",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from schemas.manifest import SourceFile
 from tasks.parsers.contract import ParsedConversation
 from tasks.parsers.encodings import encoding_warning
-from tasks.parsers.sources import SourceFile
 
 #: More failures than this are counted, and not listed one by one.
 FAILURES_LISTED = 200

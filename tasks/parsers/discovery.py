@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from schemas.errors import InputError, UsageError
+from schemas.manifest import SourceFile
 from tasks.parsers.sidecars import NEVER_READ, is_unsafe, name_reason
 from tasks.parsers.sniffing import (
     EMPTY_FILE,
@@ -21,7 +22,7 @@ from tasks.parsers.sniffing import (
     packed_with,
     sniff,
 )
-from tasks.parsers.sources import SourceFile, examine, opened, opened_member, opened_zip, readable
+from tasks.parsers.sources import examine, opened, opened_member, opened_zip, readable
 from tasks.parsers.window import ByteStream
 
 #: A zip member that unpacks to more than so many bytes, and to more than so many times its packed size, is refused.
@@ -147,7 +148,15 @@ class _Search:
         known = examine(path, member, self._on_bytes)
         name, provider = found.parser.format, found.parser.provider
         self.files.append(
-            SourceFile(str(path.absolute()), member, known.digest, known.size, known.encoding, name, provider)
+            SourceFile(
+                path=str(path.absolute()),
+                member=member,
+                digest=known.digest,
+                size=known.size,
+                encoding=known.encoding,
+                format=name,
+                source=provider,
+            )
         )
         return ""
 

@@ -8,8 +8,9 @@ from functools import partial
 from itertools import chain, islice
 
 from schemas.errors import InputError
+from schemas.manifest import SourceFile
 from tasks.parsers.contract import Parser
-from tasks.parsers.sources import SourceFile, opened
+from tasks.parsers.sources import opened
 from tasks.parsers.stream import Broken, ItemReader
 from tasks.parsers.window import CHUNK, TextWindow
 

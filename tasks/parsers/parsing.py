@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from schemas.manifest import SourceFile
 from schemas.parts import Part
 from schemas.settings import ParseSettings
 from tasks.parsers.account import Account, totals
@@ -11,7 +12,6 @@ from tasks.parsers.contract import ParsedConversation, Unparsable
 from tasks.parsers.items import items_of, older_copies
 from tasks.parsers.registry import parser_for
 from tasks.parsers.rows import FileRows, PartBuilder, imports_table
-from tasks.parsers.sources import SourceFile
 from tasks.parsers.stream import Broken
 
 _SPEAKERS = ("user", "assistant")

@@ -10,12 +10,12 @@ from typing import Any
 import pyarrow as pa
 
 from schemas.ids import DIGEST_BYTES, hash_bytes, hash_fields
+from schemas.manifest import SourceFile
 from schemas.parts import Part
 from schemas.tables import SCHEMAS
 from tasks.parsers.account import NULS, SURROGATES
 from tasks.parsers.columns import arrow_array
 from tasks.parsers.contract import ParsedConversation
-from tasks.parsers.sources import SourceFile
 
 #: Rows become Arrow memory whenever they hold so much text: as Python objects they take several times as much.
 BATCH_BYTES = 1 << 20

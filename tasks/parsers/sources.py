@@ -18,30 +18,6 @@ from tasks.parsers.window import CHUNK
 
 
 @dataclass(frozen=True)
-class SourceFile:
-    """A file that holds chats. `digest` and `size` are of the bytes as unpacked, `source` is the provider."""
-
-    path: str
-    member: str | None
-    digest: str
-    size: int
-    encoding: str
-    format: str
-    source: str
-
-    @property
-    def label(self) -> str:
-        """Where it is, for people: `conversations.json`, or `chats.zip: conversations-000.json`."""
-        return place_of(self.path, self.member)
-
-
-def place_of(path: str | Path, member: str | None) -> str:
-    """A file's name, with the zip it lies in."""
-    name = Path(path).name
-    return f"{name}: {member}" if member else name
-
-
-@dataclass(frozen=True)
 class Examined:
     """What one pass over the bytes tells."""
 

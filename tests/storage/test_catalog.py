@@ -10,7 +10,7 @@ import pytest
 
 from schemas.errors import StoreError, UsageError
 from schemas.ids import canonical_json
-from schemas.manifest import BuildRecord, InputFile, Manifest
+from schemas.manifest import BuildRecord, Manifest, SourceFile
 from storage.catalog import latest_build, list_builds, new_build_id, read_build, stands, write_build
 from storage.store import Store
 
@@ -23,8 +23,8 @@ def store(tmp_path: Path) -> Store:
 
 
 def record(build: str, mix: str | None = None) -> BuildRecord:
-    file = InputFile(
-        label="a.zip › chats.json", path="a.zip", member="chats.json", digest="d", size=1,
+    file = SourceFile(
+        path="/exports/chats.json", member=None, digest="d" * 32, size=3,
         encoding="utf-8", format="claude", source="claude",
     )  # fmt: skip
     stages = {"parse": "p"} | ({"mix": mix} if mix else {})

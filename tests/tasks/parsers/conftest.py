@@ -78,7 +78,15 @@ def source() -> Callable[..., SourceFile]:
 
     def make(path: Path, kind: str = "chatgpt") -> SourceFile:
         known = examine(path)
-        return SourceFile(str(path), None, known.digest, known.size, known.encoding, kind, kind)
+        return SourceFile(
+            path=str(path),
+            member=None,
+            digest=known.digest,
+            size=known.size,
+            encoding=known.encoding,
+            format=kind,
+            source=kind,
+        )
 
     return make
 
