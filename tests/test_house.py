@@ -24,12 +24,16 @@ def test_readme_tells_of_every_command_and_option() -> None:
     for name, parser in subcommands().items():
         assert f"`vatra {name}" in readme, name
         for action in parser._actions:
-            long = [option for option in action.option_strings if option.startswith("--") and option != "--help"]
+            long = [
+                option for option in action.option_strings if option.startswith("--") and option != "--help"
+            ]
             assert all(option in readme for option in long), (name, long)
 
 
 def test_help_imports_nothing_heavy() -> None:
-    code = f"import sys, flows.cli; flows.cli.build_parser(); print([m for m in {HEAVY!r} if m in sys.modules])"
+    code = (
+        f"import sys, flows.cli; flows.cli.build_parser(); print([m for m in {HEAVY!r} if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
