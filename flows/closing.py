@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from tasks.accounts import BuildReport
 from tasks.reports import render_terminal
+
+
+def _left_aside(skipped: Sequence[tuple[str, str]]) -> str:
+    """How many files and why, the commonest reasons first; the page names each of them."""
+    reasons = Counter(reason for _, reason in skipped).most_common()
+    told = ", ".join(f"{count} {reason}" for reason, count in reasons[:4])
+    return f"{len(skipped)} files: {told}" + (f" and {len(reasons) - 4} other reasons" if reasons[4:] else "")
 
 
 def print_closing(console: Console, told: BuildReport) -> None:
@@ -23,6 +32,8 @@ def print_closing(console: Console, told: BuildReport) -> None:
         console.print(f"Corpus   {counts}")
         if folder is not None and summary.home is not None:
             console.print(f"         {Path(summary.home) / 'datasets' / 'mix' / folder.fingerprint}")
+    if told.context.skipped:
+        console.print(f"Not read {_left_aside(told.context.skipped)}")
     for artifact in summary.artifacts:
         console.print(f"Adapter  {artifact}")
     for note in told.context.notes:

@@ -101,7 +101,7 @@ def export(given: argparse.Namespace) -> int:
         )
     splits = [split for split in SPLITS if split in (given.split or SPLITS)]
     rows = export_corpus(corpus, given.format, given.out, splits)
-    console = Console(stderr=given.json, highlight=False)
+    console = Console(stderr=given.json, highlight=False, soft_wrap=True, markup=False)
     kind = {"parquet": "examples", "messages": "conversations"}.get(given.format, "pairs")
     console.print(f"{rows:,} {kind} of build {record.build} ({', '.join(splits)}) in {given.out}")
     return _print_json(given, {"build": record.build, "rows": rows, "out": str(given.out)})
@@ -191,7 +191,7 @@ def _flow_runs(server: RunServer, listener: TerminalListener) -> Iterator[None]:
 
 
 def _answer(given: argparse.Namespace, told: BuildReport) -> int:
-    console = Console(stderr=given.json, highlight=False, soft_wrap=True)
+    console = Console(stderr=given.json, highlight=False, soft_wrap=True, markup=False)
     from flows.closing import print_closing
 
     print_closing(console, told)

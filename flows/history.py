@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flows.pipeline import pipeline_for
+from flows.stage_names import STAGE_NAMES
 from schemas.settings import BuildSettings
 from schemas.summary import BuildSummary, PartCounts
 from storage.artifacts import find_artifact
@@ -11,7 +12,7 @@ from storage.home import Home
 from storage.materialize import Materialized
 from tasks.accounts import BuildReport, write_report
 from tasks.running import Run, summarise_stage
-from tasks.training import TRAIN_LORA, adapter_folder
+from tasks.training import TRAIN_LORA, adapter_folder, summarise_training
 
 
 def report_again(home: Home, build: str) -> BuildReport:
@@ -25,6 +26,15 @@ def report_again(home: Home, build: str) -> BuildReport:
             made = Materialized(dataset, True, PartCounts(reused=len(dataset.manifest.parts)))
             stages.append(summarise_stage(step, run, made, 0.0))
     trained = find_artifact(run.store, TRAIN_LORA.name, record.stages.get(TRAIN_LORA.name, "none"))
-    artifacts = [str(adapter_folder(run))] if trained else []
-    summary = BuildSummary(build=record.build, home=str(home.path), stages=stages, artifacts=artifacts)
+    if trained:
+        stages.append(summarise_training(run, trained, True, 0.0))
+    done = {stage.stage for stage in stages}
+    missing = [name for name in STAGE_NAMES if name in record.stages and name not in done]
+    summary = BuildSummary(
+        build=record.build,
+        home=str(home.path),
+        stages=stages,
+        artifacts=[str(adapter_folder(run))] if trained else [],
+        error=f"this build stopped before {missing[0]} was done" if missing else None,
+    )
     return write_report(run, summary)

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from schemas.errors import StoreError, UsageError
 from schemas.ids import canonical_json
 from schemas.manifest import BuildRecord
+from storage.artifacts import artifact_folder
 from storage.datasets import dataset_folder
 from storage.store import Store
 
@@ -49,18 +50,28 @@ def list_builds(store: Store) -> list[str]:
 
 
 def latest_build(store: Store, stage: str) -> BuildRecord:
-    """The newest build in which `stage` stands. Raises UsageError when there is none."""
+    """The newest build that has `stage` and in which all that was planned stands. Raises UsageError.
+
+    A build that failed is not what a person means by the latest: its settings may be why it failed.
+    """
     for build in list_builds(store):
         record = read_build(store, build)
-        if stands(store, record, stage):
+        if stage in record.stages and all(stands(store, record, planned) for planned in record.stages):
             return record
-    raise UsageError(f"there is no build yet in which {stage} is done", fix="Run `vatra build PATH` first.")
+    raise UsageError(
+        f"there is no build yet in which {stage} is done",
+        where=store.url,
+        fix="Run `vatra build PATH` first, or name another home with --home.",
+    )
 
 
 def stands(store: Store, record: BuildRecord, stage: str) -> bool:
-    """Whether a stage of the build has been published."""
+    """Whether a stage of the build has been published, as a dataset or as an artifact."""
     mark = record.stages.get(stage)
-    return mark is not None and store.exists(f"{dataset_folder(stage, mark)}/manifest.json")
+    folders = (dataset_folder, artifact_folder)
+    return mark is not None and any(
+        store.exists(f"{folder(stage, mark)}/manifest.json") for folder in folders
+    )
 
 
 def _path(build: str) -> str:

@@ -119,7 +119,15 @@ def _order(summary: BuildSummary) -> list[str]:
 def _notes(run: Run) -> list[str]:
     """What a person must know of the result and would not see in the counts."""
     trained = find_artifact(run.store, "train-lora", run.record.stages.get("train-lora", "none"))
-    return [DEMO_BASE] if trained and trained["base_is_demo"] else []
+    if trained is None:
+        return []
+    notes = [DEMO_BASE] if trained["base_is_demo"] else []
+    if left_out := trained["replies_left_out"]:
+        replies = left_out + trained["replies"]
+        notes.append(
+            f"{left_out} of {replies} replies lay beyond the preset's max_length and were not trained on."
+        )
+    return notes
 
 
 def _refused(run: Run, summary: BuildSummary) -> list[ValidationResult]:
@@ -151,15 +159,17 @@ def _imports(tables: BuildTables) -> ImportCounts:
 
 
 def _messages(tables: BuildTables) -> MessageCounts:
-    parsed, placed = tables.dataset("parse"), tables.dataset("assemble")
+    parsed = tables.dataset("parse")
     roles = with_prefix(parsed.manifest.summary, "role:") if parsed else {}
-    if parsed is None or placed is None:
+    # Where assembly has not been reached, the verdicts are what is known.
+    stage, decided = next(((s, d) for s in ("assemble", "filter") if (d := tables.dataset(s))), ("", None))
+    if parsed is None or decided is None:
         return MessageCounts(parsed=roles)
-    summary = placed.manifest.summary
-    ledger = draw_ledger("assemble", summary, parsed.rows("messages"))
+    summary = decided.manifest.summary
+    ledger = draw_ledger(stage, summary, parsed.rows("messages"))
     return MessageCounts(
         parsed=roles,
-        kept=summary.get("trained", 0) + summary.get("context", 0),
+        kept=ledger.rows_out - summary.get("masked", 0),
         masked=summary.get("masked", 0),
         dropped=ledger.set_aside,
     )

@@ -20,8 +20,9 @@ FORMATS = ("jsonl", "json", "messages", "parquet")
 def export_corpus(corpus: Dataset, form: str, out: Path, splits: Sequence[str] = SPLITS) -> int:
     """Write the chosen splits of a corpus to `out`; returns how many rows were written.
 
-    jsonl and json hold the text LoRA guide's pairs {instruction, response, conversation_id}; messages is JSONL of
-    {"messages": [{role, content}]}; parquet is a folder of the corpus's own shards, `<split>-<number>.parquet`.
+    jsonl and json hold the text LoRA guide's pairs {instruction, response, conversation_id}. messages is JSONL of
+    {"messages": [{role, content}]}, with `weight: 0` on replies that must not be learned. parquet is a folder of the
+    corpus's own shards, `<split>-<number>.parquet`.
     Raises StoreError when `out` cannot be written, or stands already as a folder that is not empty.
     """
     temporary = out.with_name(f".{out.name}.{os.getpid()}.part")
@@ -60,13 +61,15 @@ def _rows(corpus: Dataset, splits: Sequence[str], form: str) -> Iterator[dict[st
             for batch in part.to_batches(max_chunksize=1_024):
                 for row in batch.to_pylist():
                     if form == "messages":
-                        yield {
-                            "messages": [
-                                {key: m[key] for key in ("role", "content")} for m in row["messages"]
-                            ]
-                        }
+                        yield {"messages": [_message(message) for message in row["messages"]]}
                     else:
                         yield from pairs(row["messages"], row["conversation_id"])
+
+
+def _message(message: dict[str, Any]) -> dict[str, Any]:
+    """Role and content; `weight: 0` on a reply that must not be learned (trainers that know messages know it)."""
+    plain = {"role": message["role"], "content": message["content"]}
+    return plain | ({"weight": 0} if message["role"] == "assistant" and not message["trainable"] else {})
 
 
 def _write_lines(corpus: Dataset, path: Path, splits: Sequence[str], form: str) -> int:

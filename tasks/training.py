@@ -10,10 +10,9 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from models.lora import LIBRARIES, train_lora
-from schemas.ledger import with_prefix
 from schemas.settings import LoraSettings
 from schemas.settings.loading import load_lora_preset
-from schemas.summary import StageSummary
+from schemas.summary import PartCounts, StageSummary
 from schemas.tables import SPLITS
 from storage.artifacts import artifact_folder, make_artifact
 from storage.stages import Stage
@@ -45,20 +44,24 @@ def train_adapter(run: Run) -> StageSummary:
     listener().started(name)
     mark = run.record.stages[name]
     account, cached = make_artifact(run.store, name, mark, lambda out: _train(run, out))
-    set_aside = with_prefix({f"x:{k}": v for k, v in account["examples_set_aside"].items()}, "x:")
-    summary = StageSummary(
-        stage=name,
-        fingerprint=mark,
+    summary = summarise_training(run, account, cached, time.monotonic() - begun)
+    listener().finished(summary)
+    return summary
+
+
+def summarise_training(run: Run, account: dict[str, Any], cached: bool, seconds: float) -> StageSummary:
+    """The stage's line in the build's summary, from what the training said of itself."""
+    return StageSummary(
+        stage=TRAIN_LORA.name,
+        fingerprint=run.record.stages[TRAIN_LORA.name],
         cached=cached,
-        parts={"computed": int(not cached), "reused": int(cached)},
+        parts=PartCounts(computed=int(not cached), reused=int(cached)),
         unit="examples",
         rows_in=run.dataset("mix").rows("train"),
         rows_out=account["examples"],
-        set_aside=set_aside,
-        seconds=round(time.monotonic() - begun, 3),
+        set_aside={reason: count for reason, count in account["examples_set_aside"].items() if count},
+        seconds=round(seconds, 3),
     )
-    listener().finished(summary)
-    return summary
 
 
 def adapter_folder(run: Run) -> Path:

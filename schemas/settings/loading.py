@@ -80,14 +80,18 @@ def apply_overrides(values: dict[str, Any], overrides: Iterable[str]) -> dict[st
             value: Any = yaml.safe_load(text)
         except yaml.YAMLError:
             raise SettingsError(f"the value of {key} is not valid YAML", where="--set") from None
-        nested: dict[str, Any] = {}
-        *folders, last = key.split(".")
-        place = nested
-        for part in folders:
-            place = place.setdefault(part, {})
-        place[last] = value
-        values = _merge(values, nested)
+        values = _put(values, key.split("."), value)
     return values
+
+
+def _put(values: Mapping[str, Any], path: list[str], value: Any) -> dict[str, Any]:
+    """`values` with one setting changed; a mapping is merged into a section, but `shares` are a choice as a whole."""
+    first, *rest = path
+    old = values.get(first)
+    if rest:
+        value = _put(old if isinstance(old, Mapping) else {}, rest, value)
+        return {**values, first: value}
+    return _merge(values, {first: value})
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

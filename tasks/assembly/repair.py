@@ -3,7 +3,7 @@
 - messages of one role in a row are joined (double posts, answers in pieces);
 - a masked piece of a reply that has a clean piece too is left out, so that the clean piece can be learned;
 - an opening greeting stays, as context;
-- an unanswered question at the end is trimmed;
+- a question at the end that has no answer (left) is trimmed;
 - a reply whose question was dropped goes with it, for it would answer something else.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 #: Roles that speak; system and tool messages are context and are never joined.
 SPEAKERS = ("user", "assistant")
@@ -27,6 +28,7 @@ class Turn:
     intensity: str | None = None
     placement: str = "context"
     reason: str | None = None
+    answer_dropped: bool = False
 
 
 @dataclass(slots=True)
@@ -49,15 +51,19 @@ class Assembled:
 def assemble(turns: list[Turn]) -> Assembled:
     """Place every turn: trained, context, masked, or dropped with a reason. Changes the turns' placements only."""
     repairs: Counter[str] = Counter()
+    for turn, following in pairwise(turns):
+        turn.answer_dropped = turn.role == "user" and following.role == "assistant" and _is_dropped(following)
     kept = _without_orphaned_replies(turns)
     lines = _join(kept, repairs)
     while lines and lines[-1].role != "assistant":
         repairs["trimmed_unanswered"] += 1
-        _drop(lines.pop().turns, "unanswered")
+        line = lines.pop()
+        _drop(line.turns, "answer_dropped" if line.turns[-1].answer_dropped else "unanswered")
     _place(lines, repairs)
     if not any(line.trainable for line in lines):
-        for line in lines:
-            _drop(line.turns, "no_reply_to_learn")
+        for turn in (turn for line in lines for turn in line.turns):
+            # What a rule masked goes for the rule's reason; the rest goes for want of anything to learn.
+            _drop([turn], turn.reason if turn.action == "mask" and turn.reason else "no_reply_to_learn")
         return Assembled([])
     return Assembled(lines, repairs)
 
@@ -67,7 +73,7 @@ def _without_orphaned_replies(turns: list[Turn]) -> list[Turn]:
     kept: list[Turn] = []
     question_gone = asking = False
     for turn in turns:
-        gone = turn.action.startswith("drop")
+        gone = _is_dropped(turn)
         if turn.role == "user":
             question_gone = gone and (question_gone or not asking)
         asking = turn.role == "user"
@@ -80,12 +86,17 @@ def _without_orphaned_replies(turns: list[Turn]) -> list[Turn]:
     return kept
 
 
+def _is_dropped(turn: Turn) -> bool:
+    return turn.action.startswith("drop")
+
+
 def _join(turns: list[Turn], repairs: Counter[str]) -> list[Line]:
     lines: list[Line] = []
     for turn in turns:
         if lines and turn.role in SPEAKERS and lines[-1].role == turn.role:
+            over = "_over_dropped_reply" if lines[-1].turns[-1].answer_dropped else ""
+            repairs[f"joined_{turn.role}{over}"] += 1
             lines[-1].turns.append(turn)
-            repairs[f"joined_{turn.role}"] += 1
         else:
             lines.append(Line(turn.role, [turn]))
     return lines

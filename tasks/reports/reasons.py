@@ -25,6 +25,7 @@ DECIDED_BY_RULES = {
 }
 #: Reasons and repairs of the assembly.
 DECIDED_BY_ASSEMBLY = {
+    "answer_dropped": ("Answer dropped", "A question at the end whose answer a rule has dropped."),
     "unanswered": ("Unanswered", "A question at the end that nobody answered."),
     "trailing_user": ("Unanswered", "A question at the end that nobody answered."),
     "no_reply_to_learn": ("No reply to learn", "Its conversation has no reply left to learn from."),
@@ -38,6 +39,10 @@ DECIDED_BY_ASSEMBLY = {
         "No table says why. This is a fault of the build, please report it.",
     ),
     "joined_user": ("Joined user messages", "Double posts became one message."),
+    "joined_user_over_dropped_reply": (
+        "Questions joined over a dropped reply",
+        "A rule dropped the reply between two questions; both stay, as one message.",
+    ),
     "joined_assistant": ("Joined replies", "An answer in pieces became one message."),
     "greeting_as_context": ("Greetings kept", "An opening greeting stays as context."),
     "cut_masked_piece": ("Masked pieces cut", "A bad piece was cut so that the rest can be learned."),
@@ -93,7 +98,7 @@ def filter_rows(ledger: MessageLedger) -> list[FilterRow]:
 
     add("Kept", ledger.kept, 0, "kept")
     if ledger.trained is not None:
-        add("learned from", ledger.trained, 1, "kept")
+        add("to learn from", ledger.trained, 1, "kept")
         add("context", ledger.kept - ledger.trained, 1, "kept")
     add("Masked (context, not learned)", ledger.masked, 0, "masked")
     for reason in (r for r in ledger.reasons if r.outcome == "masked"):

@@ -97,12 +97,12 @@ def _conversations(statistics: Statistics) -> list[_Row]:
 def _messages(statistics: Statistics) -> list[_Row]:
     ledger = statistics.messages
     if not ledger.decided:
-        return [("Parsed", ledger.total, {}), ("Kept", None, {}), ("Learned from", None, {})]
+        return [("Parsed", ledger.total, {}), ("Kept", None, {}), ("To learn from", None, {})]
     context = 0 if ledger.trained is None else ledger.kept - ledger.trained
     return [
         ("Parsed", ledger.total, {}),
         ("Kept", ledger.kept, {"masked": ledger.masked, "dropped": ledger.dropped}),
-        ("Learned from", ledger.trained, {"context": context}),
+        ("To learn from", ledger.trained, {"context": context}),
     ]
 
 

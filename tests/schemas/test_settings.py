@@ -243,3 +243,10 @@ def test_the_filter_does_not_know_where_patterns_come_from() -> None:
 def test_settings_survive_pickling() -> None:
     settings = load_build_settings("guide", overrides=["slop.patterns=[ahoy]"])
     assert pickle.loads(pickle.dumps(settings)) == settings
+
+
+def test_shares_given_one_by_one_add_up() -> None:
+    given = ["mix.shares.chatgpt=0.5", "mix.shares.claude=0.5"]
+    assert load_build_settings(overrides=given).mix.shares == {"chatgpt": 0.5, "claude": 0.5}
+    replaced = load_build_settings(overrides=[*given, "mix.shares={generic: 1}"])
+    assert replaced.mix.shares == {"generic": 1.0}, "given as a whole, they are another choice"

@@ -27,7 +27,7 @@ def record(build: str, mix: str | None = None) -> BuildRecord:
         path="/exports/chats.json", member=None, digest="d" * 32, size=3,
         encoding="utf-8", format="claude", source="claude",
     )  # fmt: skip
-    stages = {"parse": "p"} | ({"mix": mix} if mix else {})
+    stages = {"mix": mix} if mix else {"parse": "p"}
     return BuildRecord(
         build=build, created="2026-11-20T12:00:00+00:00", parent=None, settings={"mix": {"seed": 1}},
         inputs=(file,), skipped=(("photo.jpg", "not a chat"),), stages=stages,

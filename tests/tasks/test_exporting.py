@@ -89,10 +89,25 @@ def test_messages_hold_whole_conversations_without_metadata(corpus: Dataset, tmp
     assert export_corpus(corpus, "messages", tmp_path / "m.jsonl", ["test"]) == corpus.rows("test")
     rows = [json.loads(row) for row in (tmp_path / "m.jsonl").read_text("utf-8").splitlines()]
     wanted = [
-        {"messages": [{"role": m["role"], "content": m["content"]} for m in row["messages"]]}
+        {
+            "messages": [
+                {"role": m["role"], "content": m["content"]}
+                | ({"weight": 0} if m["role"] == "assistant" and not m["trainable"] else {})
+                for m in row["messages"]
+            ]
+        }
         for row in in_order(corpus, "test")
     ]
     assert rows == wanted
+
+
+def test_a_masked_reply_carries_weight_0(corpus: Dataset, tmp_path: Path) -> None:
+    export_corpus(corpus, "messages", tmp_path / "m.jsonl")
+    lines = [json.loads(row) for row in (tmp_path / "m.jsonl").read_text("utf-8").splitlines()]
+    masked = sum(message.get("weight") == 0 for line in lines for message in line["messages"])
+    rows = [row for split in SPLITS for row in in_order(corpus, split)]
+    assert masked == sum(m["role"] == "assistant" and not m["trainable"] for r in rows for m in r["messages"])
+    assert masked > 0
 
 
 def test_parquet_is_a_folder_of_the_corpus_own_shards(corpus: Dataset, tmp_path: Path) -> None:

@@ -124,7 +124,12 @@ def test_a_dropped_reply_leaves_its_questions_to_be_joined() -> None:
     lines, places, repairs = outcome("u a- u a")
     assert lines == "u<0><2> a+<3>"
     assert places[1] == "dropped:ruled"
-    assert repairs == Counter(joined_user=1)
+    assert repairs == Counter(joined_user_over_dropped_reply=1)
+
+
+def test_a_last_question_whose_answer_was_dropped_says_so() -> None:
+    assert outcome("u a u a-")[1] == ["context", "trained", "dropped:answer_dropped", "dropped:ruled"]
+    assert outcome("u a u")[1] == ["context", "trained", "dropped:unanswered"]
 
 
 def test_nothing_to_learn_is_no_example() -> None:
@@ -132,7 +137,8 @@ def test_nothing_to_learn_is_no_example() -> None:
         lines, places, repairs = outcome(script)
         assert (lines, repairs) == ("", Counter()), script
         assert all(place.startswith("dropped:") for place in places), script
-    assert outcome("a u a~")[1] == ["dropped:no_reply_to_learn"] * 3
+    # What a rule masked goes for the rule's own reason, so that it stays visible in single-turn data.
+    assert outcome("a u a~")[1] == [*["dropped:no_reply_to_learn"] * 2, "dropped:ruled"]
     assert outcome("u! a!")[1] == ["dropped:ruled"] * 2
     assert outcome("")[1] == []
 

@@ -117,7 +117,7 @@ def test_first_screen_tells_the_story(tables: Any, context: ReportContext) -> No
     assert "5 are dropped, each with a reason. They make a corpus of 2 examples." in words
     assert "Toxicity scored by profanity degraded: English only; measured recall 33% at 0.8 on Surge" in words
     assert "Seen 6 −1 empty · −1 failed Read 4 −1 superseded Current 3" in words
-    assert "Parsed 13 −1 masked · −5 dropped Kept 7 −5 context Learned from 2" in words
+    assert "Parsed 13 −1 masked · −5 dropped Kept 7 −5 context To learn from 2" in words
     assert "Assembled 3 −1 duplicates Unique 2 none lost Corpus 2 1 train · 1 validation · 0 test" in words
     assert "The ledger balances: 13 = 7 kept + 1 masked + 5 dropped" in words
 

@@ -26,7 +26,7 @@ def test_table_has_every_category_with_count_and_share(tables: Any, context: Rep
     assert lines[start : start + 17] == [
         "Total messages 13 100%",
         "Kept 7 53.8%",
-        "learned from 2 15.4%",
+        "to learn from 2 15.4%",
         "context 5 38.5%",
         "Masked (context, not learned) 1 7.7%",
         "Masked - Blacklist 1 7.7%",
