@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     as_json = "--json" in given
     install_crash_report(as_json)
     try:
+        _check_unicode(given)
         chosen = build_parser().parse_args(given)
         from flows import commands
 
@@ -48,6 +49,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone; there is nobody to tell
         return 1
+
+
+def _check_unicode(arguments: Sequence[str]) -> None:
+    """Bytes that are no UTF-8 reach Python as half characters, which no database or report can hold."""
+    for argument in arguments:
+        if not _is_unicode(argument):
+            raise UsageError(
+                "an argument is not valid UTF-8", where=ascii(argument), fix="Rename the file or folder."
+            )
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -215,7 +215,12 @@ def _workers(given: argparse.Namespace) -> int | None:
 def _check_paths(paths: list[Path]) -> None:
     """What can be said of the paths before anything slow is started."""
     for path in paths:
-        if not path.exists():
+        try:
+            there = path.exists()
+        except OSError as error:  # a name that is too long, a folder that may not be entered
+            reason = os.strerror(error.errno or 0).lower()
+            raise UsageError(f"the path cannot be looked at: {reason}", where=f"{str(path)[:80]}") from None
+        if not there:
             hint = " (a setting? every key=value needs its own --set)" if "=" in path.name else ""
             raise UsageError(f"there is no such file or folder{hint}", where=str(path))
         if path.is_dir() and not any(path.iterdir()):

@@ -43,12 +43,25 @@ class Home:
 
 def default_home() -> Path:
     """`$VATRA_HOME`, or `~/vatra`."""
-    return Path(os.environ.get("VATRA_HOME") or Path.home() / "vatra")
+    return Path(os.environ.get("VATRA_HOME") or "~/vatra")
 
 
 def open_home(path: Path | None = None) -> Home:
     """The home, its folders made (readable by its owner only). Raises UsageError when it cannot be written."""
-    home = Home((path or default_home()).expanduser().absolute())
+    try:
+        home = Home((path or default_home()).expanduser().absolute())
+    except RuntimeError:  # no HOME, and nobody of that name
+        raise UsageError(
+            "your home folder is not known", fix="Name a folder with --home or VATRA_HOME."
+        ) from None
+    if strange := sorted(
+        {character for character in str(home.path) if character in "?#%" or character < " "}
+    ):
+        raise UsageError(
+            f"the home's path holds {strange[0]!r}, which the run database's address cannot",
+            where=str(home.path),
+            fix="Choose another with --home or VATRA_HOME.",
+        )
     try:
         home.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         for folder in (home.prefect, home.cache, home.reports):

@@ -56,9 +56,13 @@ class Store:
         return bool(self._target[0].exists(self.full(path)))
 
     def read(self, path: str) -> bytes:
-        """All bytes of an object. Raises FileNotFoundError."""
-        with translated("read from the store", path):
+        """All bytes of an object. Raises FileNotFoundError when there is none, StoreError when it cannot be read."""
+        try:
             return cast(bytes, self._target[0].cat_file(self.full(path)))
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise _refusal("read from the store", path, error) from error
 
     def open(self, path: str) -> BinaryIO:
         """An object as a seekable binary file, for reading."""
@@ -190,18 +194,21 @@ def translated(doing: str, where: str) -> Iterator[None]:
     """Turn the operating system's refusals into a StoreError that says what to do."""
     try:
         yield
-    except FileNotFoundError:
-        raise
     except OSError as error:
-        fix = {
-            errno.ENOSPC: "The disk is full: free some space and run the same command again; nothing was published.",
-            errno.EDQUOT: "The disk quota is used up: free some space and run the same command again.",
-            errno.EACCES: "The folder is not writable: choose another with --home.",
-            errno.EPERM: "The folder is not writable: choose another with --home.",
-            errno.EROFS: "The file system is read-only: choose another folder with --home.",
-        }.get(error.errno or 0, "Run the same command again once the cause is gone.")
-        reason = os.strerror(error.errno) if error.errno else type(error).__name__
-        raise StoreError(f"cannot {doing}: {reason.lower()}", where=where, fix=fix) from error
+        raise _refusal(doing, where, error) from error
+
+
+def _refusal(doing: str, where: str, error: OSError) -> StoreError:
+    fix = {
+        errno.ENOENT: "It was moved or deleted while it was in use: run the same command again.",
+        errno.ENOSPC: "The disk is full: free some space and run the same command again; nothing was published.",
+        errno.EDQUOT: "The disk quota is used up: free some space and run the same command again.",
+        errno.EACCES: "The folder is not writable: choose another with --home.",
+        errno.EPERM: "The folder is not writable: choose another with --home.",
+        errno.EROFS: "The file system is read-only: choose another folder with --home.",
+    }.get(error.errno or 0, "Run the same command again once the cause is gone.")
+    reason = os.strerror(error.errno) if error.errno else type(error).__name__
+    return StoreError(f"cannot {doing}: {reason.lower()}", where=where, fix=fix)
 
 
 def digest_matches(store: Store, file: TableFile) -> bool:

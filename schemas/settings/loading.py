@@ -76,10 +76,7 @@ def apply_overrides(values: dict[str, Any], overrides: Iterable[str]) -> dict[st
         key, sign, text = item.partition("=")
         if not sign or not key:
             raise SettingsError(f"{item!r} is not key=value", where="--set")
-        try:
-            value: Any = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise SettingsError(f"the value of {key} is not valid YAML", where="--set") from None
+        value = _parse_yaml(text, f"the value of {key}", "--set")
         values = _put(values, key.split("."), value)
     return values
 
@@ -97,17 +94,24 @@ def _put(values: Mapping[str, Any], path: list[str], value: Any) -> dict[str, An
 def read_yaml(path: Path) -> dict[str, Any]:
     """A settings file as a dictionary. Raises SettingsError when missing, unreadable or not a mapping."""
     try:
-        return _mapping(yaml.safe_load(path.read_text("utf-8")), str(path))
+        text = path.read_text("utf-8")
     except FileNotFoundError:
         raise SettingsError("no such settings file", where=str(path)) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(
             f"cannot read the settings file: {type(error).__name__}", where=str(path)
         ) from None
-    except yaml.YAMLError as error:
+    return _mapping(_parse_yaml(text, "the settings file", str(path)), str(path))
+
+
+def _parse_yaml(text: str, what: str, where: str) -> Any:
+    """A YAML value. Raises SettingsError, whatever it is that YAML stumbles over (dates, digits, depth)."""
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
-        place = f"{path}, line {mark.line + 1}" if mark else str(path)
-        raise SettingsError("the settings file is not valid YAML", where=place) from None
+        place = f"{where}, line {mark.line + 1}" if mark else where
+        raise SettingsError(f"{what} is not valid YAML", where=place) from None
 
 
 def resolve_rules(family: str, rules: PatternRules) -> tuple[Rule, ...]:
@@ -118,12 +122,11 @@ def resolve_rules(family: str, rules: PatternRules) -> tuple[Rule, ...]:
         found += _rules(yaml.safe_load(text), f"{family}.yaml")
     for name in rules.files:
         try:
-            found += _rules(yaml.safe_load(Path(name).read_text("utf-8")), name)
+            text = Path(name).read_text("utf-8")
         except (OSError, UnicodeDecodeError):
             raise SettingsError("cannot read the rule file", where=name) from None
-        except yaml.YAMLError:
-            raise SettingsError("the rule file is not valid YAML", where=name) from None
-    found += [rule if isinstance(rule, Rule) else Rule(name=rule, pattern=rule) for rule in rules.patterns]
+        found += _rules(_parse_yaml(text, "the rule file", name), name)
+    found += _rules(list(rules.patterns), f"{family}.patterns")
     unique: dict[str, Rule] = {}
     for rule in found:
         unique.setdefault(rule.pattern, rule)

@@ -98,6 +98,8 @@ class _Search:
 
     def _found(self, path: Path, name: str) -> None:
         """Look at a file that lies in a folder; `name` is its path from that folder."""
+        if any("\ud800" <= character <= "\udfff" for character in name):
+            raise InputError("a file's name is not valid UTF-8", where=ascii(str(path)), fix="Rename it.")
         with readable(str(path)):
             kind = path.stat().st_mode  # a dangling link cannot be read, and that is said
         if reason := name_reason(name):

@@ -208,7 +208,7 @@ def _text(turn: dict[str, Any]) -> tuple[str, str]:
     for part in value:
         kind = part.get("type") if isinstance(part, dict) else "text"
         if kind is None or kind in _TEXT_PARTS:
-            found = part if isinstance(part, str) else part.get("text", part.get("value"))
+            found = part.get("text", part.get("value")) if isinstance(part, dict) else part
             texts += [found] if isinstance(found, str) else []
         elif reason == "empty":
             reason = (

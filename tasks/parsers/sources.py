@@ -51,7 +51,7 @@ def readable(where: str) -> Iterator[None]:
             else "not a zip file, or a damaged one"
         )
         raise InputError(what, where=where, fix="Download the export again.") from None
-    except (zlib.error, EOFError):
+    except (zlib.error, EOFError, UnicodeDecodeError):  # the last: a member's name
         fix = "Download the export again."
         raise InputError("the zip member is damaged", where=where, fix=fix) from None
     except NotImplementedError:

@@ -57,6 +57,11 @@ def refused(answer: Any, home: Path, code: int, *words: str) -> None:
         (["build", "{tmp}/chat.json", "--blacklist", "a*"], 2, ["a*", "every message"]),
         (["build", "{tmp}/chat.json", "--toxicity-threshold", "1.5"], 2, ["toxicity.threshold", "1.5"]),
         (["build", "{tmp}/chat.json", "--toxicity-threshold", "nan"], 2, ["toxicity threshold"]),
+        (["build", "{tmp}/chat.json", "--blacklist", ""], 2, ["blacklist", "at least 1 character"]),
+        (["build", "{tmp}/chat.json", "--set", "mix.seed=2026-99-99"], 2, ["mix.seed", "not valid YAML"]),
+        (["build", "{tmp}/chat.json", "--set", "mix.shares={absent: 0}"], 2, ["absent", "above 0"]),
+        (["build", "{tmp}/" + "a" * 300], 2, ["too long"]),
+        (["build", "{tmp}/\udcff"], 2, ["not valid UTF-8"]),
         (["build", "{tmp}/chat.json", "--set", "train.lora=big"], 2, ["big", "demo"]),
         (["build", "{tmp}/chat.json", "--set", "toxicity.scorer=detoxify:original"], 2, ["vatra fetch", "profanity"]),
         (["build", "{tmp}/chat.json", "--workers", "0"], 2, ["worker"]),
@@ -99,6 +104,18 @@ def test_home_that_is_not_writable(tmp_path: Path, run_vatra: Any) -> None:
         "build", chat(tmp_path / "chat.json", "x"), "--home", tmp_path / "file" / "home", "--json"
     )
     refused(answer, tmp_path, 2, "home", "--home")
+
+
+def test_home_whose_name_no_database_address_can_hold(tmp_path: Path, run_vatra: Any) -> None:
+    answer = run_vatra("build", chat(tmp_path / "chat.json", "x"), "--home", tmp_path / "a?b#c", "--json")
+    refused(answer, tmp_path, 2, "the home's path holds '#'")
+
+
+def test_no_home_folder_is_known(tmp_path: Path, run_vatra: Any) -> None:
+    answer = run_vatra(
+        "build", chat(tmp_path / "chat.json", "x"), "--home", "~nobody-of-that-name/vatra", "--json"
+    )
+    refused(answer, tmp_path, 2, "home folder is not known")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
