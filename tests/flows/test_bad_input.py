@@ -59,7 +59,7 @@ def refused(answer: Any, home: Path, code: int, *words: str) -> None:
         (["build", "{tmp}/chat.json", "--toxicity-threshold", "nan"], 2, ["toxicity threshold"]),
         (["build", "{tmp}/chat.json", "--blacklist", ""], 2, ["blacklist", "at least 1 character"]),
         (["build", "{tmp}/chat.json", "--set", "mix.seed=2026-99-99"], 2, ["mix.seed", "not valid YAML"]),
-        (["build", "{tmp}/chat.json", "--set", "mix.shares={absent: 0}"], 2, ["absent", "above 0"]),
+        (["build", "{tmp}/chat.json", "--set", "mix.shares.absent=0"], 2, ["absent", "above 0"]),
         (["build", "{tmp}/" + "a" * 300], 2, ["too long"]),
         (["build", "{tmp}/\udcff"], 2, ["not valid UTF-8"]),
         (["build", "{tmp}/chat.json", "--set", "train.lora=big"], 2, ["big", "demo"]),

@@ -36,7 +36,8 @@ USER, ASSISTANT = ("user", "q"), ("assistant", "a")
         ),
         ({"question": "q", "answer": ["a", "b"]}, [USER, ASSISTANT]),
         ({"query": "q", "response": "a"}, [USER, ASSISTANT]),
-        ({"messages": [{"role": "user", "content": [1, None, "q", {"text": 2}]}, {"role": "assistant", "content": "a"}]},
+        ({"messages": [{"role": "user", "content": [1, None, "q", {"text": 2}]},
+                       {"role": "assistant", "content": "a"}]},
          [USER, ASSISTANT]),
         (
             {"chosen_messages": [{"role": "user", "content": [{"type": "text", "value": "q"}]}],
