@@ -17,7 +17,7 @@ from rich.console import Console
 from flows.prefect_home import use_home, use_server
 from flows.run_server import RunServer, drain
 from flows.terminal import TerminalListener
-from schemas.errors import InputError, UsageError
+from schemas.errors import InputError, StoreError, UsageError
 from schemas.settings import BuildSettings, load_build_settings
 from schemas.settings.loading import (
     apply_overrides,
@@ -181,11 +181,18 @@ def _flow_runs(server: RunServer, listener: TerminalListener) -> Iterator[None]:
     """The server answers; flows of this process send no heartbeat, whose thread they would wait for at their end."""
     listener.waiting("waiting for Prefect's run database")
     server.wait()
+    from httpx import HTTPError
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     try:
         with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
             yield
+    except HTTPError as error:
+        raise StoreError(
+            f"Prefect's run database cannot be used ({type(error).__name__})",
+            where=os.environ["PREFECT_HOME"],
+            fix="server.log there says why: a full disk, or a home that was moved or deleted. Run the command again.",
+        ) from error
     finally:
         drain()
 

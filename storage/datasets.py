@@ -83,7 +83,7 @@ def read_table(store: Store, file: TableFile, table: str, columns: Sequence[str]
             data = pq.ParquetFile(source, pre_buffer=False).read(
                 columns=None if columns is None else list(columns), use_threads=False
             )
-    except (FileNotFoundError, pa.ArrowInvalid) as error:
+    except (OSError, pa.ArrowException) as error:  # gone, cut short, or no Parquet at all
         raise StoreError(
             "a part cannot be read",
             where=file.path,

@@ -10,7 +10,7 @@ from itertools import chain, islice
 from schemas.errors import InputError
 from schemas.manifest import SourceFile
 from tasks.parsers.contract import Parser
-from tasks.parsers.sources import opened
+from tasks.parsers.sources import HashingStream, opened
 from tasks.parsers.stream import Broken, ItemReader
 from tasks.parsers.window import CHUNK, TextWindow
 
@@ -27,16 +27,9 @@ def items_of(
     source: SourceFile, parser: Parser, on_bytes: Callable[[int], None] | None = None
 ) -> Iterator[tuple[object | Broken, Place]]:
     """The items of a file, each with what names its place until the next is asked for. Raises InputError."""
-    count = 0
-
-    def told(amount: int) -> None:
-        nonlocal count
-        count += amount
-        if on_bytes:
-            on_bytes(amount)
-
-    with opened(source.path, source.member) as stream:
-        window = TextWindow(stream, source.encoding, on_bytes=told)
+    with opened(source.path, source.member) as file:
+        stream = HashingStream(file)
+        window = TextWindow(stream, source.encoding, on_bytes=on_bytes)
         reader = ItemReader(window, lambda item: parser.matches([item]))
         try:
             yield from (
@@ -44,10 +37,11 @@ def items_of(
             )
         except UnicodeDecodeError:
             raise _changed(source) from None
-        # Behind the last item nothing is needed, but the file must be what it was.
+        # Behind the last item nothing is needed, but the file must be what its digest says, to the last byte.
         while rest := stream.read(CHUNK):
-            told(len(rest))
-    if count != source.size:
+            if on_bytes:
+                on_bytes(len(rest))
+    if stream.digest() != source.digest:
         raise _changed(source)
 
 

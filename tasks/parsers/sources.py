@@ -66,6 +66,23 @@ def readable(where: str) -> Iterator[None]:
         raise InputError(f"cannot be read: {reason}", where=where, fix=fix) from None
 
 
+class HashingStream:
+    """Bytes of a file, and the BLAKE2b-128 digest of those that were read."""
+
+    def __init__(self, stream: CheckedStream) -> None:
+        self._stream, self._hasher = stream, hashlib.blake2b(digest_size=DIGEST_BYTES)
+
+    def read(self, amount: int, /) -> bytes:
+        """The next bytes, empty at the end. Raises InputError."""
+        chunk = self._stream.read(amount)
+        self._hasher.update(chunk)
+        return chunk
+
+    def digest(self) -> str:
+        """In hexadecimal."""
+        return self._hasher.hexdigest()
+
+
 @contextmanager
 def opened(path: str | Path, member: str | None = None) -> Iterator[CheckedStream]:
     """The bytes of a file, or of a member of a zip, which is never extracted. Raises InputError."""

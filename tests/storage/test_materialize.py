@@ -294,3 +294,11 @@ def test_a_table_without_its_schema_is_never_written(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="table mixture does not have its schema"):
         materialize(store_in(tmp_path), stage, ToySettings(), {}, [Unit(("a",), Given(1))], AnySuite())
     assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_a_part_that_was_cut_short_is_a_clear_error(tmp_path: Path) -> None:
+    made = make(Store(str(tmp_path)), units=1)
+    file = Path(made.dataset.store.full(made.dataset.files("mixture")[0].path))
+    file.write_bytes(file.read_bytes()[:-40])
+    with pytest.raises(StoreError, match="a part cannot be read"):
+        list(made.dataset.scan("mixture"))

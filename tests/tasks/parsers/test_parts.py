@@ -136,6 +136,17 @@ def test_progress_counts_every_byte_once(tmp_path):
     assert sum(told) == path.stat().st_size
 
 
+def test_an_edit_of_the_same_size_is_seen_too(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps([pair(n) for n in range(3)]))
+    files = discover([path]).files
+    text = path.read_text()
+    last = max(i for i, character in enumerate(text) if character.isalpha())
+    path.write_text(text[:last] + "z" + text[last + 1 :])
+    with pytest.raises(InputError, match="changed while it was read"):
+        list(parse_files(files, ParseSettings()))
+
+
 @pytest.mark.parametrize("change", ["[]", "\xff\xfe\xfd" * 100])
 def test_a_file_that_changes_in_between_is_refused(tmp_path, change):
     path = tmp_path / "a.json"
