@@ -11,6 +11,7 @@ Exit codes: 0 the work was done, 1 a stage failed, 2 the arguments or settings a
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,9 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _check_unicode(given)
         chosen = build_parser().parse_args(given)
-        from flows import commands
-
-        code: int = getattr(commands, chosen.command)(chosen)
+        module, _, name = chosen.runs.partition(":")
+        code: int = getattr(importlib.import_module(module), name)(chosen)
         return code
     except VatraError as error:
         return answer_failure(error, as_json)
@@ -82,12 +82,14 @@ def build_parser() -> argparse.ArgumentParser:
     _add_export(commands)
     presets = commands.add_parser("presets", help="list build presets and model presets")
     presets.add_argument("--json", action="store_true", help="print one JSON object")
+    presets.set_defaults(runs="flows.commands.inspecting:presets")
     _add_fetch(commands)
     return parser
 
 
 def _add_build(commands: argparse._SubParsersAction[_Parser]) -> None:
     build = commands.add_parser("build", help="exports in, corpus and report (and adapter) out")
+    build.set_defaults(runs="flows.commands.building:build")
     build.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="an export: file, folder or zip")
     build.add_argument("--preset", help="a build preset by name, or a YAML file (see `vatra presets`)")
     build.add_argument("--settings", type=Path, metavar="FILE", help="YAML file of settings")
@@ -101,6 +103,7 @@ def _add_stage(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="run one stage again, with other settings",
         description="Upstream stages that stand are reused.",
     )
+    stage.set_defaults(runs="flows.commands.building:stage")
     stage.add_argument("name", choices=STAGE_NAMES, metavar="NAME", help=", ".join(STAGE_NAMES))
     stage.add_argument(
         "paths", nargs="*", type=Path, metavar="PATH", help="exports: start a new build over them"
@@ -112,6 +115,7 @@ def _add_stage(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:
     report = commands.add_parser("report", help="show a build's filtering table and write its page again")
+    report.set_defaults(runs="flows.commands.inspecting:report")
     report.add_argument("build", nargs="?", default="latest", help="a build's id (default: the latest)")
     _add_home(report)
     report.add_argument("--json", action="store_true", help="print one JSON object as the last line")
@@ -121,6 +125,7 @@ def _add_export(commands: argparse._SubParsersAction[_Parser]) -> None:
     export = commands.add_parser(
         "export", help="write the corpus as JSONL or JSON pairs, messages, or Parquet"
     )
+    export.set_defaults(runs="flows.commands.inspecting:export")
     export.add_argument("--build", default="latest", help="a build's id (default: the latest)")
     export.add_argument("--format", choices=("jsonl", "json", "messages", "parquet"), default="jsonl")
     export.add_argument("--out", type=Path, required=True, help="the file (parquet: the folder) to write")
@@ -133,6 +138,7 @@ def _add_export(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 def _add_fetch(commands: argparse._SubParsersAction[_Parser]) -> None:
     fetch = commands.add_parser("fetch", help="download a model: the only command that uses the network")
+    fetch.set_defaults(runs="flows.commands.inspecting:fetch")
     fetch.add_argument("what", choices=("toxicity",), help="toxicity: the weights and tokenizer of Detoxify")
     fetch.add_argument(
         "--variant",

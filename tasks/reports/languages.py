@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.reports.visible import visible
+from schemas.visible import visible
 
 _NAMES = (
     "ar Arabic, bg Bulgarian, ca Catalan, cs Czech, da Danish, de German, el Greek, en English, es Spanish, "

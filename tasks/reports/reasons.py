@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from schemas.visible import visible
 from tasks.reports.statistics import MessageLedger, ReasonCount
-from tasks.reports.visible import visible
 
 FAMILIES = {"blacklist": "Blacklist", "slop": "AI slop"}
 

@@ -8,9 +8,9 @@ from importlib import resources
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from schemas.visible import visible
 from tasks.reports.languages import language_name
 from tasks.reports.reasons import percent, reason_meaning, reason_title
-from tasks.reports.visible import visible
 
 #: Longest settings text that is shown.
 LONGEST_SETTINGS = 40_000

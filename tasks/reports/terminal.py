@@ -11,10 +11,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from schemas.visible import visible
 from tasks.reports.context import ReportContext
 from tasks.reports.reasons import FAMILIES, FilterRow, filter_rows
 from tasks.reports.statistics import RuleStatistics, Statistics
-from tasks.reports.visible import visible
 
 WIDTH = 60
 TOP = 5

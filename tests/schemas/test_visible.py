@@ -1,7 +1,7 @@
 import pytest
 
+from schemas.visible import visible
 from tasks.reports.reasons import percent
-from tasks.reports.visible import visible
 
 
 @pytest.mark.parametrize(

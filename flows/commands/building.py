@@ -1,0 +1,108 @@
+"""`vatra build` and `vatra stage`: a build is planned, run and told."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+from flows.commands.session import answer, at_work, flow_runs, server_for
+from schemas.errors import InputError, UsageError
+from schemas.settings import BuildSettings, load_build_settings
+from schemas.settings.loading import apply_overrides, build_settings
+from storage.home import open_home
+
+
+def build(given: argparse.Namespace) -> int:
+    """Exports in; corpus, report and perhaps an adapter out."""
+    settings = load_build_settings(given.preset, given.settings, overrides(given))
+    home = open_home(given.home)
+    _check_paths(given.paths)
+    with at_work(given, home) as listener, server_for(home) as server:
+        from flows.planning import plan_build
+
+        listener.reading(_size(given.paths))
+        run = plan_build(home, given.paths, settings, _workers(given), listener.read)
+        from flows.build_corpus import build_corpus
+
+        paths = [str(path) for path in given.paths]
+        with flow_runs(server, listener):
+            told = build_corpus(paths, settings, str(home.path), run.record.build, run.workers)
+    return answer(given, told)
+
+
+def stage(given: argparse.Namespace) -> int:
+    """One stage again: a new build that differs from its parent in its settings only."""
+    home = open_home(given.home)
+    _check_paths(given.paths)
+    with at_work(given, home) as listener, server_for(home) as server:
+        from flows.planning import plan_build, replan_build, settings_of
+
+        listener.waiting("planning")
+        if given.paths:
+            settings = load_build_settings(overrides=overrides(given))
+            listener.reading(_size(given.paths))
+            run = plan_build(home, given.paths, settings, _workers(given), listener.read, given.name)
+        else:
+            parent, before = settings_of(home, given.build)
+            values = apply_overrides(before.model_dump(mode="json"), overrides(given, before))
+            settings = build_settings(values, f"build {parent.build} and --set")
+            run = replan_build(home, parent, settings, _workers(given), given.name)
+        from flows.run_stage import run_stage
+
+        with flow_runs(server, listener):
+            told = run_stage(run.record.build, str(home.path), run.workers)
+    return answer(given, told)
+
+
+def overrides(given: argparse.Namespace, before: BuildSettings | None = None) -> list[str]:
+    """`--set` and the guide's own options, as key=value items. New patterns are added to those of `before`."""
+    items = list(given.set)
+    if given.no_ai_slop:
+        items.append("slop.enabled=false")
+    if given.blacklist:
+        old: list[Any] = before.model_dump(mode="json")["blacklist"]["patterns"] if before else []
+        items.append(f"blacklist.patterns={json.dumps([*old, *given.blacklist])}")
+    if given.toxicity_threshold is not None:
+        if not math.isfinite(given.toxicity_threshold):
+            raise UsageError("the toxicity threshold is a number from 0 to 1", where="--toxicity-threshold")
+        items.append(f"toxicity.threshold={given.toxicity_threshold}")
+    return items
+
+
+def _workers(given: argparse.Namespace) -> int | None:
+    if given.workers is not None and given.workers < 1:
+        raise UsageError(f"there must be at least one worker, not {given.workers}", where="--workers")
+    workers: int | None = given.workers
+    return workers
+
+
+def _check_paths(paths: list[Path]) -> None:
+    """What can be said of the paths before anything slow is started."""
+    for path in paths:
+        try:
+            there = path.exists()
+        except OSError as error:  # a name that is too long, a folder that may not be entered
+            reason = os.strerror(error.errno or 0).lower()
+            raise UsageError(f"the path cannot be looked at: {reason}", where=f"{str(path)[:80]}") from None
+        if not there:
+            hint = " (a setting? every key=value needs its own --set)" if "=" in path.name else ""
+            raise UsageError(f"there is no such file or folder{hint}", where=str(path))
+        if path.is_dir() and not any(path.iterdir()):
+            raise InputError(
+                "the folder is empty", where=str(path), fix="Name the folder that holds your export."
+            )
+
+
+def _size(paths: list[Path]) -> int:
+    """Bytes on disk under the paths, for a progress bar."""
+    total = 0
+    for path in paths:
+        for folder, _, names in os.walk(path) if path.is_dir() else [(str(path.parent), [], [path.name])]:
+            total += sum(
+                (Path(folder) / name).stat().st_size for name in names if (Path(folder) / name).is_file()
+            )
+    return total

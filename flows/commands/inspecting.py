@@ -1,0 +1,77 @@
+"""`vatra report`, `vatra export`, `vatra presets`, `vatra fetch`: what stands, told or handed on."""
+
+from __future__ import annotations
+
+import argparse
+
+from rich.console import Console
+
+from flows.commands.session import answer, at_work, print_json
+from schemas.errors import UsageError
+from schemas.settings import load_build_settings
+from schemas.settings.loading import load_lora_preset, preset_names, preset_values
+from storage.home import open_home
+
+
+def report(given: argparse.Namespace) -> int:
+    """A build's table on the terminal, and its page written again."""
+    home = open_home(given.home)
+    with at_work(given, home) as listener:
+        listener.waiting("reading the build")
+        from flows.history import report_again
+
+        told = report_again(home, given.build)
+    return answer(given, told)
+
+
+def export(given: argparse.Namespace) -> int:
+    """The corpus in the form of another trainer."""
+    home = open_home(given.home)
+    from schemas.tables import SPLITS
+    from storage.catalog import read_build
+    from storage.datasets import find_dataset
+    from tasks.exporting import export_corpus
+
+    record = read_build(home.store, given.build, "mix")
+    corpus = find_dataset(home.store, "mix", record.stages.get("mix", "none"))
+    if corpus is None:
+        raise UsageError(
+            f"the build {record.build} has no corpus", fix=f"Run `vatra stage mix --build {record.build}`."
+        )
+    splits = [split for split in SPLITS if split in (given.split or SPLITS)]
+    rows = export_corpus(corpus, given.format, given.out, splits)
+    console = Console(stderr=given.json, highlight=False, soft_wrap=True, markup=False)
+    kind = {"parquet": "examples", "messages": "conversations"}.get(given.format, "pairs")
+    console.print(f"{rows:,} {kind} of build {record.build} ({', '.join(splits)}) in {given.out}")
+    return print_json(given, {"build": record.build, "rows": rows, "out": str(given.out)})
+
+
+def presets(given: argparse.Namespace) -> int:
+    """Build presets are settings files; model presets say what is trained."""
+    found: dict[str, dict[str, str]] = {"build": {}, "train": {}}
+    for name in preset_names("build"):
+        load_build_settings(name)
+        found["build"][name] = str(preset_values("build", name).get("description", ""))
+    for name in preset_names("train"):
+        found["train"][name] = load_lora_preset(name).description
+    console = Console(stderr=given.json, highlight=False)
+    titles = {
+        "build": "build presets   vatra build PATH --preset NAME",
+        "train": "model presets   --set train.lora=NAME",
+    }
+    for kind, items in found.items():
+        console.print(f"[bold]{titles[kind]}[/]")
+        for name, description in items.items():
+            console.print(f"  {name:<10} {description}")
+    return print_json(given, found)
+
+
+def fetch(given: argparse.Namespace) -> int:
+    """Download a model into the home's cache."""
+    home = open_home(given.home)
+    from models.toxicity import fetch_detoxify
+
+    console = Console(stderr=given.json, highlight=False)
+    folder = fetch_detoxify(given.variant, home.cache, console.print)
+    console.print(f"Ready: --set toxicity.scorer=detoxify:{given.variant}")
+    return print_json(given, {"fetched": f"detoxify:{given.variant}", "folder": str(folder)})

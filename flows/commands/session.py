@@ -1,0 +1,83 @@
+"""What commands share: Prefect set up for the home, progress on the terminal, the last line of `--json`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from flows.prefect_home import use_home, use_server
+from flows.run_server import RunServer, drain
+from flows.terminal import TerminalListener
+from schemas.errors import StoreError
+from storage.home import Home
+
+if TYPE_CHECKING:
+    from tasks.accounts import BuildReport
+
+
+@contextmanager
+def at_work(given: argparse.Namespace, home: Home) -> Iterator[TerminalListener]:
+    """Prefect set up for the home, progress shown (on standard error when --json owns standard output)."""
+    use_home(home)
+    with TerminalListener(Console(stderr=given.json)) as listener:
+        from tasks.progress import listen
+
+        listen(listener)
+        try:
+            yield listener
+        finally:
+            listen(None)
+
+
+@contextmanager
+def server_for(home: Home) -> Iterator[RunServer]:
+    """A server for this command, starting while the build is planned."""
+    server = RunServer(home.prefect)
+    use_server(server.url)
+    with server:
+        yield server
+
+
+@contextmanager
+def flow_runs(server: RunServer, listener: TerminalListener) -> Iterator[None]:
+    """The server answers; flows of this process send no heartbeat, whose thread they would wait for at their end."""
+    listener.waiting("waiting for Prefect's run database")
+    server.wait()
+    from httpx import HTTPError
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    try:
+        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            yield
+    except HTTPError as error:
+        raise StoreError(
+            f"Prefect's run database cannot be used ({type(error).__name__})",
+            where=os.environ["PREFECT_HOME"],
+            fix="server.log there says why: a full disk, or a home that was moved or deleted. Run the command again.",
+        ) from error
+    finally:
+        drain()
+
+
+def answer(given: argparse.Namespace, told: BuildReport) -> int:
+    """Tell a build: the table for people, and the object of `--json`; returns the exit code."""
+    console = Console(stderr=given.json, highlight=False, soft_wrap=True, markup=False)
+    from flows.closing import print_closing
+
+    print_closing(console, told)
+    return print_json(given, told.summary.model_dump())
+
+
+def print_json(given: argparse.Namespace, value: dict[str, Any]) -> int:
+    """The last line of standard output, when it was asked for; returns the exit code."""
+    if given.json:
+        sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+    return 0
