@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from flows.pipeline import pipeline_for
 from flows.stage_names import STAGE_NAMES
-from schemas.settings import BuildSettings
 from schemas.summary import BuildSummary, PartCounts
 from storage.artifacts import find_artifact
-from storage.catalog import read_build, stands
+from storage.catalog import read_build, settings_of, stands
 from storage.home import Home
 from storage.materialize import Materialized
 from tasks.accounts import BuildReport, write_report
@@ -18,7 +17,7 @@ from tasks.training import TRAIN_LORA, adapter_folder, summarise_training
 def report_again(home: Home, build: str) -> BuildReport:
     """The summary and statistics of a build, and its page written again. Raises UsageError."""
     record = read_build(home.store, build)
-    run = Run(home, record, BuildSettings.model_validate(record.settings))
+    run = Run(home, record, settings_of(record))
     stages = []
     for step, _ in pipeline_for(run.settings):
         if step.name != TRAIN_LORA.name and stands(run.store, record, step.name):

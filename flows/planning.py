@@ -16,6 +16,7 @@ from schemas.ids import hash_fields
 from schemas.manifest import BuildRecord, SourceFile
 from schemas.settings import BuildSettings
 from schemas.settings.loading import load_lora_preset, resolve_rules, seal
+from storage import catalog
 from storage.catalog import new_build_id, read_build, write_build
 from storage.home import Home
 from tasks.parsers import discover
@@ -89,7 +90,7 @@ def open_build(home: Home, build: str, workers: int | None = None) -> Run:
 def settings_of(home: Home, build: str) -> tuple[BuildRecord, BuildSettings]:
     """The plan and settings of an earlier build, without asking whether it could run today."""
     record = read_build(home.store, build)
-    return record, BuildSettings.model_validate(record.settings)
+    return record, catalog.settings_of(record)
 
 
 def default_workers() -> int:

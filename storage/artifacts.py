@@ -18,12 +18,19 @@ def artifact_folder(stage: str, fingerprint: str) -> str:
 
 
 def find_artifact(store: Store, stage: str, fingerprint: str) -> dict[str, Any] | None:
-    """The artifact's own account (what its maker returned), if it stands."""
+    """The artifact's own account (what its maker returned), if it stands. Raises StoreError when it is damaged."""
+    folder = artifact_folder(stage, fingerprint)
+    path, again = f"{folder}/manifest.json", f"Delete {folder} and run again."
     try:
-        manifest = json.loads(store.read(f"{artifact_folder(stage, fingerprint)}/manifest.json"))
+        manifest = json.loads(store.read(path))
+        account: dict[str, Any] = manifest["account"]
+        digests: dict[str, str] = manifest["files"]
     except FileNotFoundError:
         return None
-    account: dict[str, Any] = manifest["account"]
+    except (ValueError, KeyError, TypeError):
+        raise StoreError("an artifact's manifest is damaged", where=path, fix=again) from None
+    if missing := [name for name in digests if not store.exists(f"{folder}/{name}")]:
+        raise StoreError("an artifact has lost a file", where=f"{folder}/{missing[0]}", fix=again)
     return account
 
 
@@ -49,10 +56,7 @@ def make_artifact(
         files = sorted(path for path in root.rglob("*") if path.is_file())
         digests = {str(path.relative_to(root)): hash_bytes(path.read_bytes()) for path in files}
         for name, digest in digests.items():
-            final = f"{folder}/{name}"
-            if store.exists(final) and hash_bytes(store.read(final)) != digest:
-                store.remove(final)  # left by a run that died before its manifest: nobody could read it
-            store.publish(f"{staging}/{name}", final)
+            store.publish(f"{staging}/{name}", f"{folder}/{name}", digest)
         manifest = {"stage": stage, "fingerprint": fingerprint, "files": digests, "account": account}
         store.put_if_absent(f"{folder}/manifest.json", canonical_json(manifest))
     standing = find_artifact(store, stage, fingerprint)

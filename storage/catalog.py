@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from schemas.errors import StoreError, UsageError
 from schemas.ids import canonical_json
 from schemas.manifest import BuildRecord
+from schemas.settings import BuildSettings, settings_error
 from storage.artifacts import artifact_folder
 from storage.datasets import dataset_folder
 from storage.store import Store
@@ -44,9 +45,23 @@ def read_build(store: Store, build: str, stage: str = "parse") -> BuildRecord:
         raise StoreError("a build's plan is damaged", where=_path(build), fix="Delete this file.") from None
 
 
+def settings_of(record: BuildRecord) -> BuildSettings:
+    """The settings that a build was planned with. Raises StoreError when this version does not know them any more."""
+    try:
+        return BuildSettings.model_validate(record.settings)
+    except ValidationError as error:
+        reason = settings_error(error, BuildSettings, "its plan").what
+        raise StoreError(
+            f"the build was planned by another version of vatra ({reason})",
+            where=record.build,
+            fix="Build its exports anew with `vatra build`.",
+        ) from None
+
+
 def list_builds(store: Store) -> list[str]:
     """Ids of all builds, newest first."""
-    return sorted((name.removesuffix(".json") for name in store.names("builds")), reverse=True)
+    names = (name.removesuffix(".json") for name in store.names("builds") if name.endswith(".json"))
+    return sorted(names, reverse=True)
 
 
 def latest_build(store: Store, stage: str) -> BuildRecord:

@@ -1,9 +1,9 @@
 """The one place that makes a dataset.
 
-If the manifest stands, the dataset is returned. Else each unit that is not remembered is computed, its parts are
-written under names that no reader looks at, checked, published under their content's name and remembered; the
-manifest is put last, if absent. A crash at any moment leaves nothing that reads as done, and the rerun computes
-only the units that were not finished.
+If the manifest stands, and its parts with it, the dataset is returned. Else each unit that is not remembered is
+computed, its parts are written under names that no reader looks at, checked, published under their content's name and
+remembered; the manifest is put last, if absent. A crash at any moment leaves nothing that reads as done, and the rerun
+computes only the units that were not finished. A part that was lost or damaged is made again in the same way.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from schemas.ids import canonical_json, hash_json
 from schemas.ledger import SET_ASIDE, with_prefix
 from schemas.manifest import Manifest, PartRecord, TableFile, UnitRecord
 from schemas.summary import ExpectationResult, PartCounts, ValidationResult
-from storage.datasets import Dataset, dataset_folder, find_dataset, read_table
+from storage.datasets import Dataset, dataset_folder, find_dataset, is_whole, read_manifest, read_table
 from storage.execution import Job, run_units
 from storage.failpoints import reach
 from storage.stages import Stage, Suite, Unit, fingerprint, identity, library_versions
@@ -53,9 +53,9 @@ def materialize(
 ) -> Materialized:
     """The dataset of `stage` over `units`. Raises ExpectationFailed, StoreError, or what the function raises."""
     mark = fingerprint(stage, settings, dict(inputs))
-    standing = find_dataset(store, stage.name, mark)
-    if standing is not None:
-        return Materialized(standing, True, PartCounts(reused=len(standing.manifest.parts)))
+    standing = read_manifest(store, stage.name, mark)
+    if standing is not None and is_whole(store, standing.parts):
+        return Materialized(Dataset(store, standing), True, PartCounts(reused=len(standing.parts)))
     run = _Run(store, stage, settings, mark, suite)
     done = run.remembered(units)
     computed = 0
@@ -93,7 +93,7 @@ class _Run:
                 record = UnitRecord.model_validate_json(self.store.read(self._unit_path(unit)))
             except (FileNotFoundError, ValidationError):
                 continue
-            if all(self.store.exists(f.path) for part in record.parts for f in part.tables.values()):
+            if is_whole(self.store, record.parts):
                 found[number] = record
         return found
 
@@ -155,7 +155,7 @@ class _Run:
                 path = f"{folder}/{table}-{index:05d}-{file.digest}.parquet"
             else:
                 path = f"datasets/{self.stage.name}/parts/{table}-{file.digest}.parquet"
-            self.store.publish(file.path, path)
+            self.store.publish(file.path, path, file.digest)
             tables[table] = TableFile(path=path, digest=file.digest, rows=file.rows, bytes=file.bytes)
             reach("part-published")
         return PartRecord(tables=tables, tally=part.tally)
@@ -169,7 +169,7 @@ class _Run:
         self.store.put_if_absent(f"{folder}/validation.json", canonical_json(result.model_dump()))
         if part is not None:
             for table, file in part.tables.items():
-                self.store.publish(file.path, f"{folder}/{table}-{file.digest}.parquet")
+                self.store.publish(file.path, f"{folder}/{table}-{file.digest}.parquet", file.digest)
         aside = ", ".join(f"{reason} {count}" for reason, count in list((reasons or {}).items())[:4])
         raise ExpectationFailed(
             f"{self.stage.name}: {describe_failures(result)}" + (f"; set aside: {aside}" if aside else ""),

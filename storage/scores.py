@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from schemas.errors import StoreError
 from schemas.ids import hash_fields
 from storage.store import Store
 
@@ -52,9 +53,15 @@ class ScoreMemory:
     def _catch_up(self) -> None:
         """Read the segments that were put since the last look."""
         for name in self._store.names(self._folder)[len(self._names) :]:
-            with self._store.open(f"{self._folder}/{name}") as source:
-                table = pq.read_table(source)
-            rows = np.column_stack([table[label].to_numpy() for label in self._labels])
+            path = f"{self._folder}/{name}"
+            try:
+                with self._store.open(path) as source:
+                    table = pq.read_table(source)
+                rows = np.column_stack([table[label].to_numpy() for label in self._labels])
+            except (OSError, KeyError, pa.ArrowException):
+                raise StoreError(
+                    "kept scores cannot be read", where=path, fix="Delete this file: its texts are scored again."
+                ) from None
             self._add(name, table["content_hash"].to_numpy().astype("S32"), rows)
 
     def _segment(self, hashes: np.ndarray, rows: np.ndarray) -> bytes:

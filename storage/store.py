@@ -21,11 +21,14 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.errors import StoreError
-from schemas.ids import hash_bytes
+from schemas.errors import StoreError, UsageError
+from schemas.ids import DIGEST_BYTES
 from schemas.manifest import TableFile
 
 STAGING = ".staging"
+_STORE_FIX = "VATRA_STORE is a folder, or a URL such as s3://bucket/folder; unset it to use the home."
+#: Where parts go whose bytes are no longer those that were published.
+DAMAGED = "rejected/damaged"
 
 
 class Store:
@@ -36,7 +39,12 @@ class Store:
 
     @cached_property
     def _target(self) -> tuple[Any, str]:
-        fs, root = fsspec.core.url_to_fs(self.url)
+        try:
+            fs, root = fsspec.core.url_to_fs(self.url)
+        except (ValueError, ImportError) as error:  # no such protocol, or a package that is missing for it
+            raise UsageError(
+                f"the store cannot be opened: {str(error).splitlines()[0]}", where=self.url, fix=_STORE_FIX
+            ) from None
         return fs, str(root).rstrip("/")
 
     def __getstate__(self) -> dict[str, str]:
@@ -53,24 +61,40 @@ class Store:
 
     def exists(self, path: str) -> bool:
         """Whether an object stands under this name."""
-        return bool(self._target[0].exists(self.full(path)))
+        return self.size(path) is not None
+
+    def size(self, path: str) -> int | None:
+        """Bytes of an object; None when there is none. Raises StoreError where it may not be looked at."""
+        with suppress(FileNotFoundError, NotADirectoryError), _reading(path):
+            return int(self._target[0].info(self.full(path))["size"] or 0)
+        return None
+
+    def state(self, path: str) -> str:
+        """Changes whenever the object is written to: size, time and whatever else its file system knows of it."""
+        with _reading(path):
+            return str(self._target[0].ukey(self.full(path)))
+
+    def digest(self, path: str) -> str:
+        """BLAKE2b-128 of an object's bytes. Raises FileNotFoundError, StoreError."""
+        hasher = hashlib.blake2b(digest_size=DIGEST_BYTES)
+        with self.open(path) as source, _reading(path):
+            while chunk := source.read(1 << 20):
+                hasher.update(chunk)
+        return hasher.hexdigest()
 
     def read(self, path: str) -> bytes:
         """All bytes of an object. Raises FileNotFoundError when there is none, StoreError when it cannot be read."""
-        try:
+        with _reading(path):
             return cast(bytes, self._target[0].cat_file(self.full(path)))
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            raise _refusal("read from the store", path, error) from error
 
     def open(self, path: str) -> BinaryIO:
-        """An object as a seekable binary file, for reading."""
-        return cast(BinaryIO, self._target[0].open(self.full(path), "rb"))
+        """An object as a seekable binary file, for reading. Raises FileNotFoundError, StoreError."""
+        with _reading(path):
+            return cast(BinaryIO, self._target[0].open(self.full(path), "rb"))
 
     def names(self, folder: str) -> list[str]:
         """Sorted names directly inside a folder (empty when there is none)."""
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError), _reading(folder):
             return sorted(
                 str(p).rsplit("/", 1)[-1] for p in self._target[0].ls(self.full(folder), detail=False)
             )
@@ -87,16 +111,27 @@ class Store:
                     Path(temporary).unlink()
             return self._create(path, data)
 
-    def publish(self, staged: str, path: str) -> bool:
-        """Give a staged file its final name; False when the name is taken already. The staged file is consumed."""
+    def publish(self, staged: str, path: str, digest: str) -> bool:
+        """Give a staged file its final name; False when the name is taken already. The staged file is consumed.
+
+        `digest` is that of the staged bytes. Where other bytes stand under the name they are damage (or left by a
+        run that died before its manifest), and make way: only what was published is never overwritten.
+        """
         with translated("write to the store", path):
-            made = (
-                self._link(self.full(staged), path)
-                if self.is_local
-                else self._create(path, self.read(staged))
-            )
+            made = self._put_staged(staged, path)
+            if not made and self.digest(path) != digest:
+                self.remove(path)
+                made = self._put_staged(staged, path)
             self._target[0].rm_file(self.full(staged))
             return made
+
+    def set_aside(self, path: str) -> str:
+        """Move a damaged object out of the readers' way; returns where it lies now."""
+        aside = f"{DAMAGED}/{secrets.token_hex(4)}-{path.rsplit('/', 1)[-1]}"
+        with translated("move a damaged file", path):
+            self._target[0].makedirs(self.full(DAMAGED), exist_ok=True)
+            self._target[0].mv(self.full(path), self.full(aside))
+        return aside
 
     def remove(self, path: str) -> None:
         """Delete one object, if it stands."""
@@ -135,6 +170,11 @@ class Store:
                 with suppress(OSError):
                     self._target[0].rm(self.full(f"{STAGING}/{name}"), recursive=True)
 
+    def _put_staged(self, staged: str, path: str) -> bool:
+        if self.is_local:
+            return self._link(self.full(staged), path)
+        return self._create(path, self.read(staged))
+
     def _stage_bytes(self, data: bytes) -> str:
         folder = Path(self.full(STAGING))
         folder.mkdir(parents=True, exist_ok=True)
@@ -167,7 +207,12 @@ class _HashingSink:
     """A write-only file that knows the BLAKE2b-128 digest and size of what went through it."""
 
     def __init__(self, sink: Any) -> None:
-        self._sink, self._hash, self.size, self.closed = sink, hashlib.blake2b(digest_size=16), 0, False
+        self._sink, self._hash, self.size, self.closed = (
+            sink,
+            hashlib.blake2b(digest_size=DIGEST_BYTES),
+            0,
+            False,
+        )
 
     def write(self, data: Any) -> int:
         view = memoryview(data)
@@ -198,6 +243,17 @@ def translated(doing: str, where: str) -> Iterator[None]:
         raise _refusal(doing, where, error) from error
 
 
+@contextmanager
+def _reading(path: str) -> Iterator[None]:
+    """The same for reading; that there is nothing of this name is for the caller to judge."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError as error:
+        raise _refusal("read from the store", path, error) from error
+
+
 def _refusal(doing: str, where: str, error: OSError) -> StoreError:
     fix = {
         errno.ENOENT: "It was moved or deleted while it was in use: run the same command again.",
@@ -209,14 +265,6 @@ def _refusal(doing: str, where: str, error: OSError) -> StoreError:
     }.get(error.errno or 0, "Run the same command again once the cause is gone.")
     reason = os.strerror(error.errno) if error.errno else type(error).__name__
     return StoreError(f"cannot {doing}: {reason.lower()}", where=where, fix=fix)
-
-
-def digest_matches(store: Store, file: TableFile) -> bool:
-    """Whether a part's bytes are still those that were published."""
-    try:
-        return hash_bytes(store.read(file.path)) == file.digest
-    except FileNotFoundError:
-        return False
 
 
 def _alive(pid: int) -> bool:

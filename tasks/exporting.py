@@ -5,40 +5,75 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from schemas.errors import StoreError
+from schemas.errors import StoreError, UsageError
 from schemas.tables import SPLITS
-from storage.datasets import Dataset
+from storage.datasets import Dataset, verify
 
 FORMATS = ("jsonl", "json", "messages", "parquet")
+_ANOTHER = "Choose another name with --out."
 
 
-def export_corpus(corpus: Dataset, form: str, out: Path, splits: Sequence[str] = SPLITS) -> int:
+def export_corpus(
+    corpus: Dataset, form: str, out: Path, splits: Sequence[str] = SPLITS, overwrite: bool = False
+) -> int:
     """Write the chosen splits of a corpus to `out`; returns how many rows were written.
 
     jsonl and json hold the text LoRA guide's pairs {instruction, response, conversation_id}. messages is JSONL of
     {"messages": [{role, content}]}, with `weight: 0` on replies that must not be learned. parquet is a folder of the
     corpus's own shards, `<split>-<number>.parquet`.
-    Raises StoreError when `out` cannot be written, or stands already as a folder that is not empty.
+    Raises UsageError when something stands at `out` already, unless it is an ordinary file and `overwrite` is asked
+    for; StoreError when `out` cannot be written, or the corpus is damaged.
     """
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.part")
+    _check_target(out, form, overwrite)
+    temporary = out.with_name(f".{out.name[:100]}.{os.getpid()}.part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         if form == "parquet":
             rows = _copy_shards(corpus, temporary, splits)
         else:
             rows = _write_lines(corpus, temporary, splits, form)
-        temporary.replace(out)
+        _put(temporary, out, overwrite)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else "not possible"
         raise StoreError(f"cannot write the export: {reason.lower()}", where=str(out)) from None
     finally:
         _discard(temporary)
     return rows
+
+
+def _check_target(out: Path, form: str, overwrite: bool) -> None:
+    """Refuse what must not be replaced, before anything is read. Raises UsageError."""
+    if not out.name:
+        raise UsageError(
+            f"--out needs the name of a {'folder' if form == 'parquet' else 'file'}", where=str(out)
+        )
+    try:
+        kind = out.lstat().st_mode
+    except OSError:  # nothing there; or no way there, which the attempt to write will tell
+        return
+    if stat.S_ISDIR(kind):
+        if form != "parquet":
+            raise UsageError("the export is a file, and a folder has its name", where=str(out), fix=_ANOTHER)
+        if any(out.iterdir()):
+            raise UsageError("the folder is not empty", where=str(out), fix=_ANOTHER)
+    elif not stat.S_ISREG(kind):
+        raise UsageError("what has this name is no ordinary file", where=str(out), fix=_ANOTHER)
+    elif form == "parquet" or not overwrite:
+        fix = _ANOTHER if form == "parquet" else f"{_ANOTHER[:-1]}, or replace it with --overwrite."
+        raise UsageError("a file of this name stands already", where=str(out), fix=fix)
+
+
+def _put(temporary: Path, out: Path, overwrite: bool) -> None:
+    """Give the finished export its name; a name that was taken meanwhile is left alone. Raises OSError."""
+    if not overwrite and not temporary.is_dir():  # an empty folder may be replaced, and a full one cannot be
+        out.touch(exist_ok=False)
+    temporary.replace(out)
 
 
 def pairs(messages: Sequence[dict[str, Any]], conversation_id: str) -> Iterator[dict[str, str]]:
@@ -91,6 +126,7 @@ def _copy_shards(corpus: Dataset, folder: Path, splits: Sequence[str]) -> int:
     rows = 0
     for split in splits:
         for number, file in enumerate(corpus.files(split)):
+            verify(corpus.store, file)
             with (
                 corpus.store.open(file.path) as source,
                 (folder / f"{split}-{number:05d}.parquet").open("wb") as sink,

@@ -15,6 +15,7 @@ from schemas.settings.loading import load_lora_preset
 from schemas.summary import PartCounts, StageSummary
 from schemas.tables import SPLITS
 from storage.artifacts import artifact_folder, make_artifact
+from storage.datasets import verify
 from storage.stages import Stage
 from tasks.progress import listener
 from tasks.running import Run, Step
@@ -71,6 +72,8 @@ def adapter_folder(run: Run) -> Path:
 
 def _train(run: Run, out: Path) -> dict[str, Any]:
     corpus = run.dataset("mix")
+    for file in (file for split in SPLITS for file in corpus.files(split)):
+        verify(run.store, file)  # the trainer opens the shards by itself
     shards = {split: [Path(run.store.full(file.path)) for file in corpus.files(split)] for split in SPLITS}
     result = train_lora(
         lora_settings(run).preset,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from rich.console import Console
 
@@ -39,7 +40,7 @@ def export(given: argparse.Namespace) -> int:
             f"the build {record.build} has no corpus", fix=f"Run `vatra stage mix --build {record.build}`."
         )
     splits = [split for split in SPLITS if split in (given.split or SPLITS)]
-    rows = export_corpus(corpus, given.format, given.out, splits)
+    rows = export_corpus(corpus, given.format, Path(given.out), splits, given.overwrite)
     console = Console(stderr=given.json, highlight=False, soft_wrap=True, markup=False)
     kind = {"parquet": "examples", "messages": "conversations"}.get(given.format, "pairs")
     console.print(f"{rows:,} {kind} of build {record.build} ({', '.join(splits)}) in {given.out}")

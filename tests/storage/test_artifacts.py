@@ -54,10 +54,10 @@ def test_the_manifest_comes_last(store: Store, monkeypatch: pytest.MonkeyPatch) 
     order: list[str] = []
     publish, put = Store.publish, Store.put_if_absent
 
-    def note_publish(self: Store, staged: str, path: str) -> bool:
+    def note_publish(self: Store, staged: str, path: str, digest: str) -> bool:
         assert not self.exists(f"{FOLDER}/manifest.json")
         order.append(path)
-        return publish(self, staged, path)
+        return publish(self, staged, path, digest)
 
     def note_put(self: Store, path: str, data: bytes) -> bool:
         order.append(path)

@@ -14,7 +14,7 @@ import pytest
 
 from storage.datasets import find_dataset
 from storage.failpoints import FAILPOINTS
-from storage.store import STAGING, Store, digest_matches
+from storage.store import STAGING, Store
 
 TOY = Path(__file__).with_name("toy_stage.py")
 UNITS, PARTS = 12, 24
@@ -55,7 +55,7 @@ def check_after_kill(store: Path, straight: tuple[Path, dict[str, object], float
     fingerprint = str(answer["fingerprint"])
     dataset = find_dataset(Store(str(store)), "toy", fingerprint)
     if dataset is not None:
-        assert all(digest_matches(dataset.store, file) for file in dataset.files("mixture"))
+        assert all(dataset.store.digest(file.path) == file.digest for file in dataset.files("mixture"))
     units = store / "datasets/toy/units"
     remembered = 2 * len(list(units.iterdir())) if units.exists() else 0
     rerun = finish(store)

@@ -22,7 +22,7 @@ from schemas.summary import PartCounts, ValidationResult
 from storage.datasets import find_dataset
 from storage.materialize import Materialized, materialize
 from storage.stages import Given, Stage, Unit, aligned_units, corpus_unit, fingerprint
-from storage.store import STAGING, Store, digest_matches
+from storage.store import STAGING, Store
 from tasks.checks import StageSuite
 from tasks.dedup import find_exact_duplicates
 from tests.schemas.rows import MemoryDataset, table
@@ -101,7 +101,7 @@ def test_an_object_store_holds_the_same_dataset(tmp_path: Path) -> None:
     remote = Store(f"memory://{mark(local)}")
     assert make(remote, units=2).dataset.manifest == local.dataset.manifest
     assert make(remote, units=2).cached
-    assert all(digest_matches(remote, file) for file in local.dataset.files("mixture"))
+    assert all(remote.digest(file.path) == file.digest for file in local.dataset.files("mixture"))
     assert remote.names(STAGING) == []
 
 
@@ -197,17 +197,50 @@ def test_a_failing_summary_keeps_the_finished_units(tmp_path: Path) -> None:
     assert make(store_in(tmp_path), units=2).parts == PartCounts(computed=0, reused=4)
 
 
-def test_a_part_that_was_lost_is_named_and_then_made_again(tmp_path: Path) -> None:
+def read_all(store: Store, fingerprint: str) -> None:
+    found = find_dataset(store, "toy", fingerprint)
+    assert found is not None
+    list(found.scan("mixture"))
+
+
+@pytest.mark.parametrize("damage", ["lost", "cut", "altered"])
+def test_a_damaged_part_is_never_read_and_made_again(tmp_path: Path, damage: str) -> None:
     made = make(store_in(tmp_path), units=2)
-    lost = made.dataset.files("mixture")[0].path
-    (tmp_path / lost).unlink()
-    with pytest.raises(StoreError, match="a published part is missing") as caught:
-        make(store_in(tmp_path), units=2)
-    assert caught.value.where == lost
-    (tmp_path / f"datasets/toy/{mark(made)}/manifest.json").unlink()
+    before = files(tmp_path, "datasets")
+    name = made.dataset.files("mixture")[0].path
+    path = tmp_path / name
+    data = path.read_bytes()
+    path.unlink()  # a link of its own: the bytes of the others stay
+    if damage != "lost":
+        path.write_bytes(data[:-40] if damage == "cut" else data[:100] + bytes([data[100] ^ 1]) + data[101:])
+    with pytest.raises(StoreError, match=r"missing|damaged") as caught:
+        read_all(store_in(tmp_path), mark(made))
+    assert caught.value.where == name
     again = make(store_in(tmp_path), units=2)
     assert (again.parts, mark(again)) == (PartCounts(computed=2, reused=2), mark(made))
-    assert (tmp_path / lost).exists()
+    assert files(tmp_path, "datasets") == before
+    assert sum(part.num_rows for part in again.dataset.scan("mixture")) == 2 * ROWS
+
+
+def test_a_corpus_part_with_a_taken_name_is_made_again(tmp_path: Path) -> None:
+    """What a run that died has left under the name of a part is not what the name says."""
+    made = make(store_in(tmp_path), units=1)
+    for file in made.dataset.files("mixture"):
+        (tmp_path / file.path).write_bytes(b"half a part")
+    (tmp_path / f"datasets/toy/{mark(made)}/manifest.json").unlink()
+    again = make(store_in(tmp_path), units=1)
+    assert sum(part.num_rows for part in again.dataset.scan("mixture")) == ROWS
+
+
+def test_lost_validation_is_a_clear_error(tmp_path: Path) -> None:
+    dataset = make(store_in(tmp_path), units=1).dataset
+    path = tmp_path / f"datasets/toy/{dataset.manifest.fingerprint}/validation.json"
+    for damaged in (b'{"stage": ', None):
+        path.unlink()
+        if damaged:
+            path.write_bytes(damaged)
+        with pytest.raises(StoreError, match="what the expectations said is missing or damaged"):
+            dataset.validation()
 
 
 def test_a_damaged_manifest_is_a_clear_error(tmp_path: Path) -> None:
@@ -294,11 +327,3 @@ def test_a_table_without_its_schema_is_never_written(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="table mixture does not have its schema"):
         materialize(store_in(tmp_path), stage, ToySettings(), {}, [Unit(("a",), Given(1))], AnySuite())
     assert not list(tmp_path.rglob("*.parquet"))
-
-
-def test_a_part_that_was_cut_short_is_a_clear_error(tmp_path: Path) -> None:
-    made = make(Store(str(tmp_path)), units=1)
-    file = Path(made.dataset.store.full(made.dataset.files("mixture")[0].path))
-    file.write_bytes(file.read_bytes()[:-40])
-    with pytest.raises(StoreError, match="a part cannot be read"):
-        list(made.dataset.scan("mixture"))

@@ -15,9 +15,8 @@ import pytest
 
 from schemas.errors import StoreError
 from schemas.ids import hash_bytes
-from schemas.manifest import TableFile
 from storage.datasets import read_table
-from storage.store import STAGING, Store, digest_matches, translated
+from storage.store import DAMAGED, STAGING, Store, translated
 from tests.schemas.rows import an_id, table
 
 
@@ -62,25 +61,45 @@ def test_a_staged_table_is_published_once(store: Store) -> None:
         assert first.path.startswith(STAGING)
         assert first.digest == second.digest == hash_bytes(store.read(first.path))
         assert (first.rows, first.bytes) == (2, len(store.read(first.path)))
-        assert store.publish(first.path, "datasets/one.parquet") is True
-        assert store.publish(second.path, "datasets/one.parquet") is False
+        assert store.publish(first.path, "datasets/one.parquet", first.digest) is True
+        assert store.publish(second.path, "datasets/one.parquet", second.digest) is False
         assert not store.exists(first.path)
         assert not store.exists(second.path)
     assert not store.exists(folder)
     published = first.model_copy(update={"path": "datasets/one.parquet"})
-    assert digest_matches(store, published)
-    assert not digest_matches(store, published.model_copy(update={"digest": "0" * 32}))
-    assert not digest_matches(store, published.model_copy(update={"path": "gone"}))
+    assert store.digest(published.path) == published.digest
+    assert (store.size(published.path), store.size("gone")) == (published.bytes, None)
     assert read_table(store, published, "clusters").equals(data)
     assert read_table(store, published, "clusters", ["example_id"]).column_names == ["example_id"]
 
 
-def test_a_damaged_part_is_a_clear_error(store: Store) -> None:
-    store.put_if_absent("part.parquet", b"PAR1 and then nothing")
-    for path in ("part.parquet", "gone.parquet"):
-        file = TableFile(path=path, digest="", rows=0, bytes=0)
-        with pytest.raises(StoreError, match=f"a part cannot be read .*{path}.*run again"):
-            read_table(store, file, "clusters")
+def test_a_name_that_holds_other_bytes_than_it_says_gets_the_right_ones(store: Store) -> None:
+    data = table("clusters", {"example_id": "a"})
+    store.put_if_absent("datasets/one.parquet", b"cut short")
+    with store.staging() as folder:
+        staged = store.write_table(folder, "one.parquet", data)
+        assert store.publish(staged.path, "datasets/one.parquet", staged.digest) is True
+        assert not store.exists(staged.path)
+    published = staged.model_copy(update={"path": "datasets/one.parquet"})
+    assert read_table(store, published, "clusters").equals(data)
+
+
+def test_a_damaged_part_is_moved_aside_and_named(store: Store) -> None:
+    with store.staging() as folder:
+        staged = store.write_table(folder, "one.parquet", table("clusters", {"example_id": "a"}))
+        store.publish(staged.path, "part.parquet", staged.digest)
+    file = staged.model_copy(update={"path": "part.parquet"})
+    read_table(store, file, "clusters")
+    data = bytearray(store.read("part.parquet"))
+    data[len(data) // 2] ^= 1  # one bit, the size as it was
+    store.remove("part.parquet")
+    store.put_if_absent("part.parquet", bytes(data))
+    with pytest.raises(StoreError, match="its bytes are not those that were published") as caught:
+        read_table(store, file, "clusters")
+    assert caught.value.where == "part.parquet"
+    assert [store.read(f"{DAMAGED}/{name}") for name in store.names(DAMAGED)] == [bytes(data)]
+    with pytest.raises(StoreError, match="a published part is missing"):
+        read_table(store, file, "clusters")
 
 
 def test_staging_goes_when_the_work_fails(store: Store) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.errors import StoreError, VatraError
+from schemas.errors import StoreError, UsageError, VatraError
 from schemas.settings import MixSettings
 from schemas.tables import SPLITS
 from storage.datasets import Dataset
@@ -139,14 +140,83 @@ def test_a_folder_that_is_not_empty_is_refused_and_left_alone(
     out = tmp_path / "mine"
     out.mkdir()
     (out / "notes.txt").write_text("keep me")
-    with pytest.raises(StoreError, match="cannot write the export") as caught:
-        export_corpus(corpus, form, out)
+    with pytest.raises(UsageError, match=r"not empty|a folder has its name") as caught:
+        export_corpus(corpus, form, out, overwrite=True)
     assert caught.value.where == str(out)
     assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == [
         "mine",
         "mine/notes.txt",
     ]
     assert (out / "notes.txt").read_text() == "keep me"
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_what_stands_there_is_not_replaced_unasked(corpus: Dataset, tmp_path: Path, form: str) -> None:
+    out = tmp_path / "mine.jsonl"
+    out.write_text("keep me")
+    with pytest.raises(UsageError, match="stands already"):
+        export_corpus(corpus, form, out)
+    assert out.read_text() == "keep me"
+    if form == "parquet":
+        with pytest.raises(UsageError, match="stands already"):
+            export_corpus(corpus, form, out, overwrite=True)
+    else:
+        assert export_corpus(corpus, form, out, overwrite=True) == SIZE
+        assert len(out.read_text("utf-8").splitlines()) == SIZE
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.jsonl"]
+
+
+def test_what_comes_meanwhile_is_not_replaced(
+    corpus: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "mine.jsonl"
+
+    def another_writes(*given: Any) -> int:
+        given[1].write_text("ours")
+        out.write_text("theirs")
+        return 1
+
+    monkeypatch.setattr("tasks.exporting._write_lines", another_writes)
+    with pytest.raises(StoreError, match="file exists"):
+        export_corpus(corpus, "jsonl", out)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["theirs"]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("kind", ["fifo", "link", "dangling link", "device"])
+def test_only_ordinary_files_are_replaced(
+    corpus: Dataset, tmp_path: Path, kind: str, overwrite: bool
+) -> None:
+    out, target = tmp_path / "out", tmp_path / "target"
+    if kind == "fifo":
+        os.mkfifo(out)
+    elif kind == "device":
+        out = Path("/dev/null")
+    else:
+        out.symlink_to(target)
+        if kind == "link":
+            target.write_text("keep me")
+    before = out.lstat()
+    with pytest.raises(UsageError, match="no ordinary file"):
+        export_corpus(corpus, "jsonl", out, overwrite=overwrite)
+    assert (out.lstat().st_mode, out.lstat().st_ino) == (before.st_mode, before.st_ino)
+    assert not target.exists() or target.read_text() == "keep me"
+
+
+@pytest.mark.parametrize("name", ["", ".", "/", ".."])
+def test_a_name_is_needed(corpus: Dataset, name: str) -> None:
+    with pytest.raises(UsageError):
+        export_corpus(corpus, "jsonl", Path(name))
+
+
+def test_a_damaged_corpus_is_not_handed_on(corpus: Dataset, tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "store"))
+    for file in (file for split in SPLITS for file in corpus.files(split)):
+        store.put_if_absent(file.path, corpus.store.read(file.path)[:-1] + b"?")
+    for form in ("jsonl", "parquet"):
+        with pytest.raises(StoreError, match=r"damaged|missing"):
+            export_corpus(Dataset(store, corpus.manifest), form, tmp_path / "out")
+        assert not (tmp_path / "out").exists()
 
 
 def test_an_empty_folder_takes_a_parquet_export(corpus: Dataset, tmp_path: Path) -> None:
