@@ -5,6 +5,7 @@ from __future__ import annotations
 from flows.pipeline import pipeline_for
 from schemas.errors import VatraError
 from schemas.summary import BuildSummary, StageSummary
+from storage.store import translated
 from tasks.accounts import BuildReport
 from tasks.reporting import report_build
 from tasks.running import Run
@@ -30,7 +31,8 @@ def run_stages(run: Run) -> BuildReport:
     try:
         for step, task in pipeline_for(run.settings):
             if step.name in run.record.stages:
-                stages.append(task(run))
+                with translated(f"finish {step.name}", str(run.home.path)):
+                    stages.append(task(run))
     except VatraError as error:
         stopped = summary.model_copy(update={"stages": stages, "error": str(error)})
         raise BuildFailed(error, stopped, _report_failure(run, stopped)) from error

@@ -5,7 +5,8 @@
     vatra report | vatra export --format jsonl --out pairs.jsonl | vatra presets | vatra fetch toxicity
 
 Nothing heavy is imported before the arguments are known to be right: `vatra --help` answers within a second.
-Exit codes: 0 the work was done, 1 a stage failed, 2 the arguments or settings are wrong, 130 interrupted.
+Exit codes: 0 the work was done, 1 a stage failed, 2 the arguments or settings are wrong, 130 interrupted (143: by
+SIGTERM).
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from flows.failures import answer_failure, install_crash_report
+from flows.failures import answer_failure, install_crash_report, interruption, refusal, stop_on_signals
 from flows.stage_names import STAGE_NAMES
+from flows.streams import prepare_streams
 from schemas.errors import UsageError, VatraError
 
 
@@ -31,6 +33,8 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    prepare_streams()
+    stop_on_signals()
     given = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in given
     install_crash_report(as_json)
@@ -39,16 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = build_parser().parse_args(given)
         module, _, name = chosen.runs.partition(":")
         code: int = getattr(importlib.import_module(module), name)(chosen)
+        sys.stdout.flush()
         return code
     except VatraError as error:
         return answer_failure(error, as_json)
-    except KeyboardInterrupt:
-        stopped = VatraError("interrupted", fix="Finished parts are kept: run the same command to go on.")
-        answer_failure(stopped, as_json)
-        return 130
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone; there is nobody to tell
-        return 1
+    except KeyboardInterrupt as stopped:
+        return interruption(stopped, as_json)
+    except (OSError, MemoryError) as error:
+        return refusal(error, as_json)
 
 
 def _check_unicode(arguments: Sequence[str]) -> None:

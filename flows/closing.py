@@ -8,6 +8,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from schemas.visible import visible
+from storage.datasets import dataset_folder
+from storage.home import Home
 from tasks.accounts import BuildReport
 from tasks.reports import render_terminal
 
@@ -15,7 +18,7 @@ from tasks.reports import render_terminal
 def _left_aside(skipped: Sequence[tuple[str, str]]) -> str:
     """How many files and why, the commonest reasons first; the page names each of them."""
     reasons = Counter(reason for _, reason in skipped).most_common()
-    told = ", ".join(f"{count} {reason}" for reason, count in reasons[:4])
+    told = ", ".join(f"{count} {visible(reason)}" for reason, count in reasons[:4])
     return f"{len(skipped)} files: {told}" + (f" and {len(reasons) - 4} other reasons" if reasons[4:] else "")
 
 
@@ -31,11 +34,12 @@ def print_closing(console: Console, told: BuildReport) -> None:
         counts = f"{corpus.train:,} train, {corpus.validation:,} validation, {corpus.test:,} test examples"
         console.print(f"Corpus   {counts}")
         if folder is not None and summary.home is not None:
-            console.print(f"         {Path(summary.home) / 'datasets' / 'mix' / folder.fingerprint}")
+            root = Home(Path(summary.home)).store.url.rstrip("/")
+            console.print(f"         {visible(root)}/{dataset_folder('mix', folder.fingerprint)}")
     if told.context.skipped:
         console.print(f"Not read {_left_aside(told.context.skipped)}")
     for artifact in summary.artifacts:
         console.print(f"Adapter  {artifact}")
     for note in told.context.notes:
-        console.print(f"         {note}")
+        console.print(f"         {visible(note)}")
     console.print(f"Report   {summary.report}")

@@ -9,6 +9,7 @@ given a socket that is bound already, and leaves when its parent is gone.
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -16,18 +17,20 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
-from schemas.errors import VatraError
+from schemas.errors import StoreError
 
 READY_WITHIN = 180  # seconds; a slow disk migrating a fresh database takes some tens
+LEAST_SPACE = 1 << 20  # bytes on the disk, below which that is what is wrong
 
 
 class RunServer:
     """A context: the server is started at once and stopped at the end; `wait` until it answers."""
 
     def __init__(self, folder: Path) -> None:
-        self._log = folder / "server.log"
+        self.log = folder / "server.log"
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._socket.bind(("127.0.0.1", 0))
         self._socket.listen(128)
@@ -37,7 +40,7 @@ class RunServer:
     def __enter__(self) -> RunServer:
         descriptor = self._socket.fileno()
         own = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
-        with self._log.open("wb") as log:
+        with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "flows.run_server", str(descriptor), str(os.getpid())],
                 pass_fds=(descriptor,),
@@ -61,7 +64,7 @@ class RunServer:
             self._process.wait()
 
     def wait(self) -> None:
-        """Until the server answers. Raises VatraError when it ends or takes too long."""
+        """Until the server answers. Raises StoreError when it ends or takes too long."""
         assert self._process is not None
         give_up = time.monotonic() + READY_WITHIN
         while time.monotonic() < give_up and self._process.poll() is None:
@@ -72,7 +75,21 @@ class RunServer:
             except (urllib.error.URLError, OSError):
                 pass
             time.sleep(0.05)
-        raise VatraError("Prefect's server did not start", where=str(self._log), fix="The file says why.")
+        raise unusable("Prefect's server did not start", self.log)
+
+
+def unusable(what: str, log: Path) -> StoreError:
+    """The error when Prefect cannot work over its database; a full disk is the usual cause, and then not in the log."""
+    with suppress(OSError):
+        if shutil.disk_usage(log.parent).free < LEAST_SPACE:
+            return StoreError(
+                f"{what}: the disk is full",
+                where=str(log.parent),
+                fix="Free some space and run the same command again.",
+            )
+    return StoreError(
+        what, where=str(log), fix="This file says why; a home that was moved or deleted is one cause."
+    )
 
 
 def drain() -> None:

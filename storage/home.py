@@ -62,18 +62,34 @@ def open_home(path: Path | None = None) -> Home:
             where=str(home.path),
             fix="Choose another with --home or VATRA_HOME.",
         )
+    _check_store(home.store)
+    for folder in (home.path, home.prefect, home.cache, home.reports):
+        _make_writable(folder)
+    return home
+
+
+def _make_writable(folder: Path, what: str = "home", choice: str = "--home or VATRA_HOME") -> None:
     try:
-        home.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for folder in (home.prefect, home.cache, home.reports):
-            folder.mkdir(exist_ok=True, mode=0o700)
-        probe = home.path / f".probe-{os.getpid()}"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        probe = folder / f".probe-{os.getpid()}"
         probe.write_bytes(b"")
         probe.unlink()
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else "not usable"
         raise UsageError(
-            f"the home folder cannot be used: {reason.lower()}",
-            where=str(home.path),
-            fix="Choose another with --home or VATRA_HOME.",
+            f"the {what} folder cannot be used: {reason.lower()}",
+            where=str(folder),
+            fix=f"Choose another with {choice}.",
         ) from None
-    return home
+
+
+def _check_store(store: Store) -> None:
+    """Raises UsageError for a store that cannot be opened, or that nobody could read afterwards."""
+    if store.is_in_memory:
+        raise UsageError(
+            "a store in memory is gone when the command ends",
+            where=store.url,
+            fix="VATRA_STORE is a folder or a URL such as s3://bucket/folder.",
+        )
+    if store.is_local and "VATRA_STORE" in os.environ:
+        _make_writable(Path(store.full("")), "store's", "VATRA_STORE")

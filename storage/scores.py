@@ -60,7 +60,9 @@ class ScoreMemory:
                 rows = np.column_stack([table[label].to_numpy() for label in self._labels])
             except (OSError, KeyError, pa.ArrowException):
                 raise StoreError(
-                    "kept scores cannot be read", where=path, fix="Delete this file: its texts are scored again."
+                    "kept scores cannot be read",
+                    where=path,
+                    fix="Delete this file: its texts are scored again.",
                 ) from None
             self._add(name, table["content_hash"].to_numpy().astype("S32"), rows)
 

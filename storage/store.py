@@ -55,6 +55,11 @@ class Store:
         """Whether the store is a folder of this machine."""
         return "file" in self._target[0].protocol
 
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether the store lives only as long as this process."""
+        return "memory" in self._target[0].protocol
+
     def full(self, path: str) -> str:
         """The file system's own name of a relative path."""
         return f"{self._target[1]}/{path}"
@@ -239,6 +244,8 @@ def translated(doing: str, where: str) -> Iterator[None]:
     """Turn the operating system's refusals into a StoreError that says what to do."""
     try:
         yield
+    except BrokenPipeError:  # of the terminal, where progress is shown
+        raise
     except OSError as error:
         raise _refusal(doing, where, error) from error
 

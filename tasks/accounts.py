@@ -103,7 +103,7 @@ def report_context(run: Run, summary: BuildSummary, tables: BuildTables) -> Repo
         created=f"{datetime.fromisoformat(run.record.created):%d %B %Y, %H:%M} UTC",
         files=_files(tables, labels),
         skipped=run.record.skipped,
-        notes=_notes(run),
+        notes=[*_missing_splits(run, summary), *_notes(run)],
         rules=[
             f"{f}:{rule.name}"
             for f in ("blacklist", "slop")
@@ -128,6 +128,19 @@ def _notes(run: Run) -> list[str]:
             f"{left_out} of {replies} replies lay beyond the preset's max_length and were not trained on."
         )
     return notes
+
+
+def _missing_splits(run: Run, summary: BuildSummary) -> list[str]:
+    """Splits that were asked for and that no example fell to: conversations are drawn, and these are few."""
+    counts, asked = summary.corpus.model_dump(), run.settings.mix
+    if not counts["train"]:
+        return []
+    empty = [split for split in ("validation", "test") if getattr(asked, split) > 0 and not counts[split]]
+    return [
+        f"No example is held out for {split}, although {getattr(asked, split):.0%} were asked for: "
+        f"the corpus has only {sum(counts.values())}."
+        for split in empty
+    ]
 
 
 def _refused(run: Run, summary: BuildSummary) -> list[ValidationResult]:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -13,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from flows.prefect_home import use_home, use_server
-from flows.run_server import RunServer, drain
+from flows.run_server import RunServer, drain, unusable
+from flows.streams import write_answer
 from flows.terminal import TerminalListener
-from schemas.errors import StoreError
 from storage.home import Home
 
 if TYPE_CHECKING:
@@ -57,10 +54,8 @@ def flow_runs(server: RunServer, listener: TerminalListener) -> Iterator[None]:
         with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
             yield
     except HTTPError as error:
-        raise StoreError(
-            f"Prefect's run database cannot be used ({type(error).__name__})",
-            where=os.environ["PREFECT_HOME"],
-            fix="server.log there says why: a full disk, or a home that was moved or deleted. Run the command again.",
+        raise unusable(
+            f"Prefect's run database cannot be used ({type(error).__name__})", server.log
         ) from error
     finally:
         drain()
@@ -78,6 +73,5 @@ def answer(given: argparse.Namespace, told: BuildReport) -> int:
 def print_json(given: argparse.Namespace, value: dict[str, Any]) -> int:
     """The last line of standard output, when it was asked for; returns the exit code."""
     if given.json:
-        sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
-        sys.stdout.flush()
+        write_answer(value)
     return 0

@@ -8,6 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from models.lora.corpus import encode_split, load_split, nothing_to_train, texts_of
 from models.lora.demo_base import DESCRIPTION, build_demo_base, train_tokenizer
 from models.lora.encoding import EncodingCounts
@@ -46,6 +48,11 @@ def train_lora(
     try:
         with quiet_libraries(), quiet_datasets():
             result = _train(preset, corpus, out, work, on_step)
+    except SafetensorError as error:  # what safetensors makes of any refusal of the system
+        reason = "no space left on device" if "os error 28" in str(error) else "see the disk and its rights"
+        raise StoreError(
+            f"the adapter cannot be written: {reason}", where=str(out), fix="Free some space and run again."
+        ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
     (out / RESULT).write_text(result.model_dump_json(indent=2) + "\n", "utf-8")
