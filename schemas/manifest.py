@@ -71,7 +71,10 @@ class SourceFile(_Record):
 
 
 class BuildRecord(_Record):
-    """A build's plan: inputs, settings, and the fingerprint that each stage will have. Written before any work."""
+    """A build's plan: inputs, settings, and the fingerprint that each stage will have. Written before any work.
+
+    `notes` are sentences for its report that only the one who planned it knows (what came to the inbox).
+    """
 
     build: str
     created: str
@@ -80,3 +83,4 @@ class BuildRecord(_Record):
     inputs: tuple[SourceFile, ...]
     skipped: tuple[tuple[str, str], ...]
     stages: dict[str, str]
+    notes: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """The home: one local folder that holds everything vatra keeps for a person.
 
-`$VATRA_HOME` (default `~/vatra`): `prefect/` (run database), `cache/` (models), `reports/`, and the store, unless
-`$VATRA_STORE` names another place for it.
+`$VATRA_HOME` (default `~/vatra`): `prefect/` (run database), `cache/` (models), `reports/`, `inbox/`, and the store,
+unless `$VATRA_STORE` names another place for it.
 """
 
 from __future__ import annotations
@@ -36,6 +36,21 @@ class Home:
         return self.path / "reports"
 
     @property
+    def inbox(self) -> Path:
+        """Where a person drops exports for the scheduled build."""
+        return self.path / "inbox"
+
+    @property
+    def taken(self) -> Path:
+        """What was taken from the inbox: every scheduled build reads all of it."""
+        return self.inbox / "taken"
+
+    @property
+    def quarantine(self) -> Path:
+        """What lay in the inbox and could not be read, each with its reason in a text file beside it."""
+        return self.inbox / "quarantine"
+
+    @property
     def store(self) -> Store:
         """The store: `$VATRA_STORE`, or the home itself."""
         return Store(os.environ.get("VATRA_STORE") or str(self.path))
@@ -63,7 +78,7 @@ def open_home(path: Path | None = None) -> Home:
             fix="Choose another with --home or VATRA_HOME.",
         )
     _check_store(home.store)
-    for folder in (home.path, home.prefect, home.cache, home.reports):
+    for folder in (home.path, home.prefect, home.cache, home.reports, home.taken, home.quarantine):
         _make_writable(folder)
     return home
 

@@ -103,7 +103,7 @@ def report_context(run: Run, summary: BuildSummary, tables: BuildTables) -> Repo
         created=f"{datetime.fromisoformat(run.record.created):%d %B %Y, %H:%M} UTC",
         files=_files(tables, labels),
         skipped=run.record.skipped,
-        notes=[*_missing_splits(run, summary), *_notes(run)],
+        notes=[*run.record.notes, *_missing_splits(run, summary), *_notes(run)],
         rules=[
             f"{f}:{rule.name}"
             for f in ("blacklist", "slop")
