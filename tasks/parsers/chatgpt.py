@@ -49,6 +49,7 @@ class ChatGPTParser:
     broad = False
     has_ids = True
     id_pattern = rb'"conversation_id"\s{0,20}:\s{0,20}"([^"]{1,300})"'
+    item_key = b'"mapping"'
 
     def matches(self, sample: Sequence[object]) -> bool:
         """Any item with a `mapping`."""

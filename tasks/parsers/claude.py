@@ -40,6 +40,7 @@ class ClaudeParser:
     broad = False
     has_ids = True
     id_pattern = rb'"uuid"\s{0,20}:\s{0,20}"([^"]{1,300})"\s{0,20},\s{0,20}"name"'
+    item_key = b'"chat_messages"'
 
     def matches(self, sample: Sequence[object]) -> bool:
         """Any item with `chat_messages`."""

@@ -34,6 +34,7 @@ class GenericParser:
     broad = True
     has_ids = False
     id_pattern = b""
+    item_key = b""
 
     def matches(self, sample: Sequence[object]) -> bool:
         """Any item of a known shape, or items that are messages themselves."""

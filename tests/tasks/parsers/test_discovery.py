@@ -222,6 +222,51 @@ def test_members_of_one_name_are_not_mixed_up(tmp_path, read):
     assert read(found.files).texts == [("user", "hello")]
 
 
+RECORD = json.dumps({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]})
+
+
+@pytest.mark.parametrize(
+    "bad", ["null", "// note", "# x", '{"messages": [{"role": "us', "{}", "---", "[1, 2"]
+)
+@pytest.mark.parametrize("records", [1, 2, 30])
+def test_lines_with_a_bad_first_one_are_read(parse, bad, records):
+    result = parse("\n".join([bad, *[RECORD] * records]))
+    assert (result.tally["kept"], result.tally["failed"]) == (records, 1)
+    assert result.imports[0]["failures"][0]["at"] == "line 1"
+
+
+def test_a_long_line_behind_a_bad_first_one_is_known_by_its_beginning(parse):
+    record = {"messages": [{"role": "user", "content": "x" * SNIFFED_BYTES}]}
+    assert parse("null\n" + json.dumps(record)).tally["kept"] == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"# Notes\n\nA chat:\n```json\n{RECORD}\n```\nThat was it.\n",
+        f"# Notes\n\nA chat:\n\n{RECORD}\n",
+        f"[ ] milk\n[x] bread\n{RECORD}\n",
+        f"[a link](http://example.org) and {RECORD}\n",
+        f"[1] {RECORD}\n[2] {RECORD}\n",
+        f"id;text\n1;{RECORD}\n{RECORD}\n",
+        f'id,text\n1,"{RECORD}"\n',
+        f"<div>\n{RECORD}\n</div>",
+        f"<html><script>var chats = [{RECORD}, {RECORD}]</script></html>",
+        f"var chats = [{RECORD}];\n",
+        f"INFO {RECORD}\nINFO {RECORD}\n",
+        f"[2026-01-01 10:00:00] {RECORD}\n" * 3,
+        f"10:00 asked\n{RECORD}\n10:01 answered\n{RECORD}\n",
+        '{"level": "info"}\n' * 9 + "end\n",
+        f'"{RECORD}"',
+    ],
+)
+def test_text_in_which_json_occurs_is_no_chat(tmp_path, text):
+    path = tmp_path / "note.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"not a chat export: (not JSON|no chat format|an HTML page)"):
+        discover([path])
+
+
 def test_the_first_items_may_be_broken_or_null(tmp_path):
     path = tmp_path / "a.json"
     path.write_text('[null, {bad}, {"mapping": 7}, ' + CHATGPT[1:])

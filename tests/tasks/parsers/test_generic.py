@@ -74,6 +74,15 @@ def test_a_bare_list_is_one_conversation(parse):
     assert lines.tally["seen"] == 1
 
 
+def test_each_of_several_bare_lists_is_a_conversation(parse):
+    lists = [[turn("user", f"q{n}"), turn("assistant", f"a{n}")] for n in range(3)]
+    for text in ("".join(map(json.dumps, lists)), json.dumps(lists), "\n".join(map(json.dumps, lists))):
+        result = parse(text)
+        assert (result.tally["seen"], result.tally["kept"], len(result.texts)) == (3, 3, 6)
+    mixed = parse(json.dumps(lists[0]) + json.dumps(QA) + json.dumps(lists[1]) + " end")
+    assert (mixed.tally["kept"], mixed.tally["failed"]) == (3, 1)
+
+
 @pytest.mark.parametrize(
     ("turn", "reason"),
     [
