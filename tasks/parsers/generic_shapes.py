@@ -90,7 +90,7 @@ def record_of(item: dict[str, Any]) -> Record | None:
     if len(fields) == 1:
         _add_list(item, fields[0], record)
     else:
-        _add_pair(item, *fields, record)
+        _add_pair(item, fields[0], fields[1], record)
     return record
 
 
