@@ -241,7 +241,8 @@ def _nothing_found(paths: Sequence[Path], skipped: Sequence[Skipped]) -> NoRetur
     where = ", ".join(str(path) for path in paths)
     if skipped and all(each.reason == NO_CONVERSATION for each in skipped):
         raise InputError("holds no conversation", where=where, fix="Give another export.")
-    shown = "; ".join(f"{each.label}: {each.reason}" for each in skipped[:_REASONS_SHOWN])
+    reasons = "; ".join(f"{each.label}: {each.reason}" for each in skipped[:_REASONS_SHOWN])
     more = f"; and {len(skipped) - _REASONS_SHOWN} more" if len(skipped) > _REASONS_SHOWN else ""
-    what = f"no chat export found in {where}" + (f" (skipped {shown}{more})" if skipped else "")
+    what = f"no chat export found in {where}"
+    what += f" (skipped {reasons}{more})" if skipped else " (there is no file in it)"
     raise InputError(what, fix="Give a ChatGPT or Claude export, or a JSON or JSONL training file.")

@@ -369,6 +369,14 @@ def test_damaged_neighbours_in_a_folder_are_passed_over_and_named_when_nothing_i
     found = discover([tmp_path])
     assert len(found.files) == 1
     assert set(reasons(found)) == {"a.zip", "b.zip: note.txt"}
+    (tmp_path / "empty").mkdir()
+    zipped(tmp_path / "empty/none.zip", {})
+    for name in ("empty", "empty/none.zip"):
+        with pytest.raises(InputError, match="there is no file in it"):
+            discover([tmp_path / "chat.json", tmp_path / name])
+    nameless = zipped(tmp_path / "n.zip", {"x": CLAUDE, "b.json": CLAUDE}).read_bytes()
+    (tmp_path / "n.zip").write_bytes(nameless.replace(b"x" + nameless[31:33], b"\0" + nameless[31:33]))
+    assert len(discover([tmp_path / "n.zip"]).files) >= 1
     for name, what in (("a.zip", "not a zip file, or a damaged one"), ("b.zip", "no chat export found")):
         with pytest.raises(InputError, match=what):
             discover([tmp_path / "chat.json", tmp_path / name])
