@@ -49,6 +49,7 @@ class ChatGPTParser:
     broad = False
     has_ids = True
     id_pattern = rb'"conversation_id"\s{0,20}:\s{0,20}"([^"]{1,300})"'
+    item_key = b'"mapping"'
 
     def matches(self, sample: Sequence[object]) -> bool:
         """Any item with a `mapping`."""
@@ -85,8 +86,7 @@ class ChatGPTParser:
             model=model,
         )
         for name in branch.path:
-            node = mapping[name]
-            message = node.get("message") if isinstance(node, dict) else None
+            message = _message(mapping[name])
             if message is not None:
                 _take(message, model, parsed)
         # The path visits no node twice, so what is not on it is the rest.
@@ -101,7 +101,12 @@ class ChatGPTParser:
 
 
 def _count_messages(mapping: dict[str, Any]) -> int:
-    return sum(isinstance(node, dict) and node.get("message") is not None for node in mapping.values())
+    return sum(_message(node) is not None for node in mapping.values())
+
+
+def _message(node: Any) -> Any:
+    """The message of a node, if it has one; what stands in the place of a node is a malformed message itself."""
+    return node.get("message") if isinstance(node, dict) else node
 
 
 def _flags(item: dict[str, Any]) -> list[str]:

@@ -40,6 +40,7 @@ class ClaudeParser:
     broad = False
     has_ids = True
     id_pattern = rb'"uuid"\s{0,20}:\s{0,20}"([^"]{1,300})"\s{0,20},\s{0,20}"name"'
+    item_key = b'"chat_messages"'
 
     def matches(self, sample: Sequence[object]) -> bool:
         """Any item with `chat_messages`."""
@@ -81,6 +82,8 @@ class ClaudeParser:
             _take(message, settings.max_attachment_chars, parsed)
         if len(messages) > len(path):
             parsed.set_aside["other_branch"] = len(messages) - len(path)
+        if len(given) > len(messages):
+            parsed.set_aside["null"] = len(given) - len(messages)
         return parsed
 
 
@@ -154,16 +157,23 @@ def _role(message: dict[str, Any]) -> str:
 def _text(message: dict[str, Any]) -> tuple[str, str]:
     """The text, and the reason to give when it is blank. The flat `text` also holds the thinking: a last resort."""
     content = message.get("content")
+    if isinstance(content, dict):
+        content = [content]
     if isinstance(content, list) and content:
         blocks = dictionaries(content)
-        texts = [block.get("text") for block in blocks if block.get("type") in _TEXT_BLOCKS]
-        texts += [block for block in content if isinstance(block, str)]
+        texts = [_block_text(block) for block in content]
         found = [strip_claude_tags(text) for text in texts if isinstance(text, str) and text.strip()]
         return "\n\n".join(text for text in found if text), _block_reason(blocks)
     if not isinstance(content, str):
         content = message.get("text")
     text = strip_claude_tags(content) if isinstance(content, str) else ""
     return ("" if text.isspace() else text), "empty"
+
+
+def _block_text(block: object) -> object:
+    if isinstance(block, dict):
+        return block.get("text") if block.get("type") in _TEXT_BLOCKS else None
+    return block
 
 
 def _block_reason(blocks: list[dict[str, Any]]) -> str:

@@ -12,6 +12,8 @@ from schemas.settings import ParseSettings
 
 _STRANGE = re.compile(r"[^A-Za-z0-9_./-]+")
 
+_SPEAKERS = ("user", "assistant")
+
 #: Names of roles in the wild, in lower case, and ours.
 ROLE_NAMES = {
     "user": "user", "human": "user", "prompter": "user", "person": "user",
@@ -68,6 +70,11 @@ class ParsedConversation:
         """Every message object of the conversation, on all branches."""
         return len(self.messages) + sum(self.set_aside.values())
 
+    @property
+    def says_something(self) -> bool:
+        """Whether either side speaks; else the conversation is an empty one."""
+        return any(message.role in _SPEAKERS for message in self.messages)
+
 
 class Parser(Protocol):
     """One export format.
@@ -75,6 +82,7 @@ class Parser(Protocol):
     `broad` formats are asked only when no other format, and no format we know but do not read, claims the file.
     `has_ids`: conversations carry ids of the provider's, so that a file may hold copies of one.
     `id_pattern`: what such an id looks like in the bytes of a usual export, the id as its group; empty: unknown.
+    `item_key`: the key, quotes included, that each item has once in such an export.
     """
 
     format: str
@@ -82,6 +90,7 @@ class Parser(Protocol):
     broad: bool
     has_ids: bool
     id_pattern: bytes
+    item_key: bytes
 
     def matches(self, sample: Sequence[object]) -> bool:
         """Whether a file whose first items are `sample` is of this format."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import re
 import stat
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from schemas.errors import InputError, UsageError
+from schemas.errors import InputError, UsageError, VatraError
 from schemas.manifest import SourceFile
 from tasks.parsers.sidecars import NEVER_READ, is_unsafe, name_reason
 from tasks.parsers.sniffing import (
@@ -22,14 +20,15 @@ from tasks.parsers.sniffing import (
     packed_with,
     sniff,
 )
-from tasks.parsers.sources import examine, opened, opened_member, opened_zip, readable
+from tasks.parsers.sources import examine, opened, opened_member, opened_zip
+from tasks.parsers.walking import files_below, kind_of, natural, shown
 from tasks.parsers.window import ByteStream
 
 #: A zip member that unpacks to more than so many bytes, and to more than so many times its packed size, is refused.
 BOMB_BYTES = 100_000_000
 BOMB_RATIO = 200
 _REASONS_SHOWN = 5
-_DIGITS = re.compile(r"(\d+)")
+_GIVEN_TWICE = "given twice"
 
 
 @dataclass(frozen=True)
@@ -51,9 +50,9 @@ class Discovery:
 def discover(paths: Sequence[Path], on_bytes: Callable[[int], None] = lambda count: None) -> Discovery:
     """The chat files in `paths`: files, folders (with everything below them) and zips.
 
-    `on_bytes` is told how many bytes were read since the last time. Raises UsageError for a path that does not exist;
-    InputError for a file that was given by name and is no chat export, for anything that cannot be read, and when no
-    chat is found at all.
+    `on_bytes` is told how many bytes were read since the last time. What lies in a folder or zip and cannot be read is
+    passed over with its reason. Raises UsageError for a path that does not exist; InputError for one that was given by
+    name and cannot be read, is no chat export, or holds none, and when no chat is found at all.
     """
     search = _Search(on_bytes)
     for path in paths:
@@ -71,42 +70,60 @@ class _Search:
         self.skipped: list[Skipped] = []
         self._on_bytes = on_bytes
         self._seen: set[str] = set()
+        self._errors: list[VatraError] = []
 
     def given(self, path: Path) -> None:
         """Look at a path that a person named."""
-        if not os.path.lexists(path):
-            raise UsageError("no such file or folder", where=str(path), fix="Check the spelling of the path.")
-        with readable(str(path)):
-            folder, regular = path.is_dir(), path.is_file()
-        if folder:
-            for file in _files_below(path):
+        mode = kind_of(path)
+        taken, skipped = len(self.files), len(self.skipped)
+        self._errors.clear()
+        if stat.S_ISDIR(mode):
+            for file in files_below(path, self._skip):
                 self._found(file, str(file.relative_to(path)))
-            return
-        if not regular:
+        elif not stat.S_ISREG(mode):
             raise InputError(
                 "neither a file nor a folder", where=str(path), fix="Give a file, a folder or a zip."
             )
-        if name_reason(path.name) == NEVER_READ:
+        elif name_reason(path.name) == NEVER_READ:
             raise InputError(NEVER_READ, where=str(path), fix="Give conversations.json, or the whole zip.")
-        start = _start_of(path)
-        if is_zip(start):
+        else:
+            start = _start_of(path)
+            if not is_zip(start):
+                reason = self._file(path, None, start, path.name)
+                if reason and reason != NO_CONVERSATION:
+                    _refuse(path, start, reason)
+                return
             self._zip(path, path.name)
+        if len(self.files) == taken:
+            self._found_nothing(path, self.skipped[skipped:])
+
+    def _found_nothing(self, path: Path, skipped: Sequence[Skipped]) -> None:
+        """A folder or zip that was named must hold a chat, if only one that was given before, or an empty export."""
+        reasons = {each.reason for each in skipped}
+        if _GIVEN_TWICE in reasons or reasons == {NO_CONVERSATION}:
             return
-        reason = self._file(path, None, start, path.name)
-        if reason and reason != NO_CONVERSATION:
-            _refuse(path, start, reason)
+        if len(self._errors) == len(skipped) == 1:
+            raise self._errors[0]
+        _nothing_found([path], skipped)
 
     def _found(self, path: Path, name: str) -> None:
-        """Look at a file that lies in a folder; `name` is its path from that folder."""
-        if any("\ud800" <= character <= "\udfff" for character in name):
-            raise InputError("a file's name is not valid UTF-8", where=ascii(str(path)), fix="Rename it.")
-        with readable(str(path)):
-            kind = path.stat().st_mode  # a dangling link cannot be read, and that is said
+        """Look at what lies in a folder; `name` is its path from that folder."""
+        if shown(name) != name:
+            self._skip(name, "its name is not valid UTF-8: rename it")
+            return
+        try:
+            self._look_at(path, name)
+        except (InputError, UsageError) as error:  # the latter: it went away just now
+            self._damaged(name, error)
+
+    def _look_at(self, path: Path, name: str) -> None:
         if reason := name_reason(name):
             self._skip(name, reason)
-        elif stat.S_ISDIR(kind):
+            return
+        mode = kind_of(path)
+        if stat.S_ISDIR(mode):
             self._skip(name, "a link to a folder, which is not followed")
-        elif not stat.S_ISREG(kind):
+        elif not stat.S_ISREG(mode):
             self._skip(name, "no regular file")
         else:
             start = _start_of(path)
@@ -121,8 +138,8 @@ class _Search:
         with opened_zip(path) as archive:
             members = archive.infolist()
             last = {info.filename: info for info in members}
-            for info in sorted(members, key=lambda info: _natural(info.filename)):
-                if info.is_dir() and not is_unsafe(info.filename):
+            for info in sorted(members, key=lambda info: natural(info.filename)):
+                if info.filename.endswith("/") and not is_unsafe(info.filename):
                     continue
                 label = f"{name}: {info.filename}"
                 reason = _member_reason(info)
@@ -131,19 +148,25 @@ class _Search:
                 if reason:
                     self._skip(label, reason)
                     continue
-                with opened_member(archive, info.filename, f"{path}: {info.filename}") as stream:
-                    start = _start(stream)
-                if is_zip(start):
-                    self._skip(label, "a zip inside a zip: unpack it and give it by itself")
-                else:
-                    self._file(path, info.filename, start, label)
+                try:
+                    self._member(path, archive, info.filename, label)
+                except InputError as error:
+                    self._damaged(label, error)
+
+    def _member(self, path: Path, archive: zipfile.ZipFile, member: str, label: str) -> None:
+        with opened_member(archive, member, f"{path}: {member}") as stream:
+            start = _start(stream)
+        if is_zip(start):
+            self._skip(label, "a zip inside a zip: unpack it and give it by itself")
+        else:
+            self._file(path, member, start, label)
 
     def _file(self, path: Path, member: str | None, start: bytes, label: str) -> str:
         """Take a file whose first bytes are known, or skip it and return the reason."""
         found = sniff(start, whole=len(start) < SNIFFED_BYTES)
         key = f"{path.resolve()}\0{member}"
         if found.parser is None or key in self._seen:
-            reason = found.reason or "given twice"
+            reason = found.reason or _GIVEN_TWICE
             self._skip(label, reason)
             return reason if found.parser is None else ""
         self._seen.add(key)
@@ -163,7 +186,12 @@ class _Search:
         return ""
 
     def _skip(self, label: str, reason: str) -> None:
-        self.skipped.append(Skipped(label, reason))
+        self.skipped.append(Skipped(shown(label), reason))
+
+    def _damaged(self, label: str, error: VatraError) -> None:
+        """Pass over what cannot be read, beside what can."""
+        self._errors.append(error)
+        self._skip(label, error.what)
 
 
 def _start(stream: ByteStream) -> bytes:
@@ -182,6 +210,8 @@ def _start_of(path: Path) -> bytes:
 
 
 def _member_reason(info: zipfile.ZipInfo) -> str | None:
+    if not info.filename:
+        return "a member without a name"
     if is_unsafe(info.filename):
         return "its name points outside of the zip"
     if reason := name_reason(info.filename):
@@ -190,25 +220,6 @@ def _member_reason(info: zipfile.ZipInfo) -> str | None:
         times = info.file_size // max(info.compress_size, 1)
         return f"unpacks to {times} times its size ({info.file_size:,} bytes): refused"
     return None
-
-
-def _files_below(folder: Path) -> Iterator[Path]:
-    """Every file below a folder, sorted by its path, numbers by their value."""
-    found: list[Path] = []
-
-    def fail(error: OSError) -> NoReturn:
-        with readable(str(error.filename or folder)):
-            raise error
-        raise AssertionError("unreachable")
-
-    for parent, folders, files in os.walk(folder, onerror=fail):
-        found += [Path(parent) / file for file in files]
-        found += [link for name in folders if (link := Path(parent) / name).is_symlink()]
-    yield from sorted(found, key=lambda file: _natural(str(file)))
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in _DIGITS.split(name)]
 
 
 def _refuse(path: Path, start: bytes, reason: str) -> NoReturn:
@@ -230,7 +241,8 @@ def _nothing_found(paths: Sequence[Path], skipped: Sequence[Skipped]) -> NoRetur
     where = ", ".join(str(path) for path in paths)
     if skipped and all(each.reason == NO_CONVERSATION for each in skipped):
         raise InputError("holds no conversation", where=where, fix="Give another export.")
-    shown = "; ".join(f"{each.label}: {each.reason}" for each in skipped[:_REASONS_SHOWN])
+    reasons = "; ".join(f"{each.label}: {each.reason}" for each in skipped[:_REASONS_SHOWN])
     more = f"; and {len(skipped) - _REASONS_SHOWN} more" if len(skipped) > _REASONS_SHOWN else ""
-    what = f"no chat export found in {where}" + (f" (skipped {shown}{more})" if skipped else "")
+    what = f"no chat export found in {where}"
+    what += f" (skipped {reasons}{more})" if skipped else " (there is no file in it)"
     raise InputError(what, fix="Give a ChatGPT or Claude export, or a JSON or JSONL training file.")

@@ -6,6 +6,8 @@ import codecs
 
 #: A UTF-8 file with some stray bytes: those few are read as Windows-1252, one by one.
 DAMAGED_UTF8 = "utf-8+cp1252"
+#: A UTF-32 file with units that are no characters: those become U+FFFD.
+DAMAGED_UTF32 = "utf-32+replaced"
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16: its mark begins with the same two bytes
@@ -15,10 +17,12 @@ _MARKS = (
 )
 _UNASSIGNED = (b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d")  # what Windows-1252 leaves open
 _STRAY = "vatra-stray-bytes"
+_WIDE = "vatra-wide-units"
 _WARNINGS = {
     "cp1252": "not UTF-8: read as Windows-1252",
     "latin-1": "not UTF-8: read as Latin-1",
     DAMAGED_UTF8: "some bytes are not UTF-8: those were read as Windows-1252",
+    DAMAGED_UTF32: "some characters are not Unicode: those were replaced by U+FFFD",
 }
 
 
@@ -40,50 +44,57 @@ class EncodingGuess:
     def __init__(self) -> None:
         self._marked: str | None = None
         self._decoder: codecs.IncrementalDecoder | None = None
-        self._started = False
         self._failed = False
-        self._letters = 0  # characters outside ASCII that are good UTF-8
-        self._strays = 0  # bytes that are not
+        self._good = 0  # bytes behind the first one of good UTF-8 characters: about as many as letters
+        self._strays = 0  # bytes that are no UTF-8
         self._unassigned = False
 
     def feed(self, chunk: bytes) -> None:
         """Look at the next bytes."""
-        if not self._started:
-            self._started, self._marked = True, marked_encoding(chunk)
-            self._decoder = codecs.getincrementaldecoder("utf-8")()
-        if self._marked and self._marked != "utf-8-sig":
-            return
-        if not self._failed:
-            self._check(chunk)
-        elif not chunk.isascii():
-            self._count(chunk)
+        if self._decoder is None:
+            self._marked = marked_encoding(chunk)
+            wide = self._marked == "utf-32"
+            self._decoder = codecs.getincrementaldecoder("utf-32")("surrogatepass") if wide else _utf8()
+        if not self._marked or self._marked == "utf-8-sig":
+            self._check(chunk, self._decoder)
+        elif self._marked == "utf-32" and not self._failed:
+            try:
+                self._decoder.decode(chunk)
+            except UnicodeDecodeError:
+                self._failed = True
 
     def name(self) -> str:
-        """The encoding: a mark's, else strict UTF-8 (its last character may be cut off), else a fallback."""
+        """The encoding: a mark's, else strict UTF-8 (its last character may be cut off), else a fallback.
+
+        Behind a mark of UTF-8 stray bytes are Windows-1252 one by one, however many there are.
+        """
         if not self._failed:
             return self._marked or "utf-8"
-        if self._letters > self._strays:
+        if self._marked == "utf-32":
+            return DAMAGED_UTF32
+        if self._marked or self._good > self._strays:
             return DAMAGED_UTF8
         return "latin-1" if self._unassigned else "cp1252"
 
-    def _check(self, chunk: bytes) -> None:
-        assert self._decoder is not None
-        if chunk.isascii() and not self._decoder.getstate()[0]:
+    def _check(self, chunk: bytes, decoder: codecs.IncrementalDecoder) -> None:
+        cut = decoder.getstate()  # a character that the chunk before was cut in
+        if chunk.isascii() and not cut[0]:
             return
         try:
-            text = self._decoder.decode(chunk)
+            text = decoder.decode(chunk)
         except UnicodeDecodeError:
-            self._failed = True
-            self._count(chunk)
-            return
-        if not text.isascii():
-            self._letters += 1
+            # From here on strays are escaped, which costs more, and are counted.
+            self._failed, self._decoder = True, _utf8("surrogateescape")
+            self._decoder.setstate(cut)
+            text = self._decoder.decode(chunk)
+        self._good += max(len(chunk) - len(text), 0)
+        if self._failed:
+            self._strays += len(text) - len(text.encode("utf-8", "ignore").decode())
+            self._unassigned = self._unassigned or any(byte in chunk for byte in _UNASSIGNED)
 
-    def _count(self, chunk: bytes) -> None:
-        text = chunk.decode("utf-8", "ignore")
-        self._strays += len(chunk) - len(text.encode())
-        self._letters += sum(not char.isascii() for char in text)
-        self._unassigned = self._unassigned or any(byte in chunk for byte in _UNASSIGNED)
+
+def _utf8(errors: str = "strict") -> codecs.IncrementalDecoder:
+    return codecs.getincrementaldecoder("utf-8")(errors)
 
 
 def decoder_for(encoding: str) -> codecs.IncrementalDecoder:
@@ -91,6 +102,9 @@ def decoder_for(encoding: str) -> codecs.IncrementalDecoder:
     if encoding == DAMAGED_UTF8:
         codecs.register_error(_STRAY, _read_stray)
         return codecs.getincrementaldecoder("utf-8")(_STRAY)
+    if encoding == DAMAGED_UTF32:
+        codecs.register_error(_WIDE, _replace_wide)
+        return codecs.getincrementaldecoder("utf-32")(_WIDE)
     errors = "surrogatepass" if encoding.startswith(("utf-16", "utf-32")) else "strict"
     return codecs.getincrementaldecoder(encoding)(errors)
 
@@ -112,6 +126,13 @@ def _read_stray(error: UnicodeError) -> tuple[str, int]:
     assert isinstance(error, UnicodeDecodeError)
     stray = error.object[error.start : error.end]
     return "".join(_WINDOWS.get(byte, chr(byte)) for byte in stray), error.end
+
+
+def _replace_wide(error: UnicodeError) -> tuple[str | bytes, int]:
+    try:
+        return codecs.lookup_error("surrogatepass")(error)
+    except UnicodeDecodeError as given:
+        return "\ufffd", given.end
 
 
 _WINDOWS = {byte: bytes([byte]).decode("cp1252", "ignore") or chr(byte) for byte in range(0x80, 0xA0)}

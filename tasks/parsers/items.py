@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import chain, islice
+from itertools import chain, groupby, islice
+from operator import itemgetter
 
 from schemas.errors import InputError
 from schemas.manifest import SourceFile
-from tasks.parsers.contract import Parser
+from schemas.settings import ParseSettings
+from tasks.parsers.contract import Parser, Unparsable
 from tasks.parsers.sources import HashingStream, opened
 from tasks.parsers.stream import Broken, ItemReader
 from tasks.parsers.window import CHUNK, TextWindow
@@ -45,20 +47,20 @@ def items_of(
         raise _changed(source)
 
 
-def older_copies(source: SourceFile, parser: Parser) -> set[int]:
+def older_copies(source: SourceFile, parser: Parser, settings: ParseSettings) -> set[int]:
     """The ordinals of items that the file holds in a newer copy, too (of equally new ones the first counts).
 
-    A pass of its own over the file, since a part that was given out cannot be called back when a newer copy comes. The
-    pass is left out for formats without ids, and when a look at the bytes shows that no id comes twice (should an item
-    name itself by another key than the pattern's, its first copy is kept).
+    Copies that say nothing, or cannot be parsed, displace no other. A pass of its own over the file, since a part that
+    was given out cannot be called back when a newer copy comes. It is left out for formats without ids, and when a
+    look at the bytes shows that every item has an id and no id comes twice.
     """
-    if not parser.has_ids or (parser.id_pattern and _all_differ(source, parser.id_pattern)):
+    if not parser.has_ids or (parser.id_pattern and _all_differ(source, parser)):
         return set()
     newest: dict[str, tuple[int, int]] = {}
     older: set[int] = set()
     for ordinal, (item, _) in enumerate(items_of(source, parser)):
         identity = None if isinstance(item, Broken) else parser.identify(item)
-        if identity is None:
+        if identity is None or not _says_something(item, parser, settings):
             continue
         native_id, updated = identity
         best = newest.setdefault(native_id, (updated, ordinal))
@@ -70,16 +72,28 @@ def older_copies(source: SourceFile, parser: Parser) -> set[int]:
     return older
 
 
-def _all_differ(source: SourceFile, id_pattern: bytes) -> bool:
-    """Whether the file holds ids of this pattern, and never one twice. Reads bytes, parses nothing."""
+def _says_something(item: object, parser: Parser, settings: ParseSettings) -> bool:
+    try:
+        return parser.parse(item, settings).says_something
+    except Unparsable:
+        return False
+
+
+def _all_differ(source: SourceFile, parser: Parser) -> bool:
+    """Whether every item of the file has an id of the parser's pattern, and none comes twice.
+
+    Reads bytes, parses nothing: items are counted by the key that each of them has.
+    """
     if source.encoding.startswith(_WIDE):
         return False
-    pattern = re.compile(id_pattern)
+    pattern, key = re.compile(parser.id_pattern), parser.item_key
     found: set[bytes] = set()
+    items = 0
     behind = 0  # where the last match ended, counted from the beginning of `data`
     data = b""
     with opened(source.path, source.member) as stream:
         while chunk := stream.read(CHUNK):
+            items += (data[len(data) - len(key) + 1 :] + chunk).count(key)
             kept = max(behind, len(data) - _LONGEST_ID)
             data, behind = data[kept:] + chunk, 0
             for match in pattern.finditer(data):
@@ -87,12 +101,18 @@ def _all_differ(source: SourceFile, id_pattern: bytes) -> bool:
                     return False
                 found.add(match[1])
                 behind = match.end()
-    return bool(found)
+    return len(found) == items
 
 
 def _gathered(reader: ItemReader, parser: Parser) -> Iterator[tuple[object | Broken, Place]]:
-    """The items; or, where they are the messages of one conversation, that conversation as one item."""
-    items = iter(reader)
+    """The items; or, where those of a list are the messages of one conversation, that conversation as one item."""
+    for _, run in groupby(((reader.run, item) for item in reader), key=itemgetter(0)):
+        yield from _one_run((item for _, item in run), reader, parser)
+
+
+def _one_run(
+    items: Iterator[object | Broken], reader: ItemReader, parser: Parser
+) -> Iterator[tuple[object | Broken, Place]]:
     first = [(item, reader.place()) for item in islice(items, _SAMPLE)]
     if not parser.is_one_conversation([item for item, _ in first if not isinstance(item, Broken)]):
         yield from ((item, partial(str, place)) for item, place in first)

@@ -14,8 +14,6 @@ from tasks.parsers.registry import parser_for
 from tasks.parsers.rows import FileRows, PartBuilder, imports_table
 from tasks.parsers.stream import Broken
 
-_SPEAKERS = ("user", "assistant")
-
 
 def parse_files(
     files: Sequence[SourceFile], settings: ParseSettings, on_bytes: Callable[[int], None] = lambda count: None
@@ -43,7 +41,7 @@ def _kept(
 ) -> Iterator[ParsedConversation]:
     """The conversations of a file that become rows; the account is told of all of them."""
     parser = parser_for(source.format)
-    older = older_copies(source, parser)
+    older = older_copies(source, parser, settings)
     ids: set[str | None] = set()
     for ordinal, (item, place) in enumerate(items_of(source, parser, on_bytes)):
         if isinstance(item, Broken):
@@ -54,12 +52,13 @@ def _kept(
         except Unparsable as error:
             account.fail(place(), error.reason)
             continue
-        if ordinal in older or conversation.native_id in ids:
+        # An empty copy is empty, and no duplicate, wherever it stands.
+        if not conversation.says_something:
+            account.empty(conversation)
+        elif ordinal in older or conversation.native_id in ids:
             account.duplicate(conversation)
-        elif any(message.role in _SPEAKERS for message in conversation.messages):
+        else:
             account.keep(conversation)
             if conversation.native_id:
                 ids.add(conversation.native_id)
             yield conversation
-        else:
-            account.empty(conversation)

@@ -27,6 +27,7 @@ class Resync:
         self._keys: list[str] = []
         self._begins: re.Pattern[str] | None = None
         self._depth, self._in_string, self._scanned = 0, False, 0
+        self._glued = False
 
     def learn(self, index: int) -> None:
         """Remember the first key of the element at `index` of the window's text."""
@@ -36,11 +37,14 @@ class Resync:
             keys = "|".join(re.escape(key) for key in self._keys)
             self._begins = re.compile(r'\{\s{0,200}"(?:' + keys + r')"\s{0,20}:')
 
-    def skip(self) -> bool:
-        """Move the window behind the broken element at its place; False when the file ends first."""
+    def skip(self, glued: bool = False) -> bool:
+        """Move the window behind the broken element at its place; False when the file ends first.
+
+        `glued` elements stand in no list: they end with their own last bracket.
+        """
         window = self._window
         self.learn(window.at)
-        self._depth, self._in_string = 0, False
+        self._depth, self._in_string, self._glued = 0, False, glued
         # Places are counted from the file's beginning: reading on moves the window's own indices.
         self._scanned = window.base + window.at
         searched = self._scanned + 1
@@ -60,7 +64,7 @@ class Resync:
             window.grow()
 
     def _balance(self, limit: int) -> int | None:
-        """The place, before `limit`, of the comma or bracket that ends the element."""
+        """The place, before `limit`, of the comma or bracket that ends the element; behind a glued one."""
         text, base = self._window.text, self._window.base
         while True:
             pattern = _INSIDE if self._in_string else _OUTSIDE
@@ -79,6 +83,8 @@ class Resync:
                 return found.start() + base
             elif char != ",":
                 self._depth = max(self._depth - 1, 0)
+                if self._glued and not self._depth:
+                    return self._scanned
 
     def _resume(self, searched: int, limit: int) -> bool:
         """Whether an element begins at a place from `searched` to `limit`; then the window stands on it."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from itertools import islice
 
 from tasks.parsers.contract import Parser
 from tasks.parsers.encodings import marked_encoding
 from tasks.parsers.registry import recognise
+from tasks.parsers.shapes import LINES, items_in, lines_of
 from tasks.parsers.sketch import sketch
 from tasks.parsers.stream import Broken, ItemReader
 from tasks.parsers.window import TextWindow
@@ -53,12 +55,14 @@ def sniff(start: bytes, whole: bool) -> Sniffed:
         return Sniffed(reason=f"unsupported compression ({packed}): unpack it first")
     text = _text(start)
     first = text.lstrip("\ufeff \t\r\n")[:1]
-    if first not in ("[", "{"):
+    sample, broken = _sample(text) if first in ("[", "{") else ([], "")
+    found = recognise(sample) if sample else None
+    if found is None:
+        found = recognise(_items_of_lines(text, whole))
+    if found is None and first not in ("[", "{"):
         return Sniffed(reason=_other_kind(text, first, whole))
-    sample, broken = _sample(text)
-    if not sample and whole and not broken:
+    if found is None and not sample and whole and not broken:
         return Sniffed(reason=NO_CONVERSATION)
-    found = recognise(sample)
     if isinstance(found, str):
         return Sniffed(reason=f"recognised as {found}, which is not read yet")
     # In a piece of a file the last item is always broken: that says nothing.
@@ -74,13 +78,23 @@ def _text(start: bytes) -> str:
 
 
 def _sample(text: str) -> tuple[list[object], str]:
-    """The first items, or what can be made out of the first one; and why the first broken one is broken."""
+    """The first items, or what can be made out of the first one; and why the first broken one is broken.
+
+    Only those of the first list that holds anything, and none behind text that is no JSON: what begins with a bracket
+    may be a note or a log in which JSON occurs.
+    """
     items: list[object] = []
-    broken = ""
-    reader = ItemReader(TextWindow(io.BytesIO(text.encode("utf-8", "replace")), "utf-8"))
+    broken, run = "", None
+    window = TextWindow(io.BytesIO(text.encode("utf-8", "replace")), "utf-8")
+    reader = ItemReader(window, _is_item)
     for item in reader:
+        if run not in (None, reader.run):
+            break
+        run = reader.run
         if isinstance(item, Broken):
             broken = broken or item.reason
+            if item.stray:
+                break
         elif item is not None:
             items.append(item)
         if len(items) == _ITEMS:
@@ -90,6 +104,29 @@ def _sample(text: str) -> tuple[list[object], str]:
     begun = sketch(text.lstrip("\ufeff \t\r\n"))
     begun = begun if isinstance(begun, list) else [begun]
     return [item for item in begun if item], broken
+
+
+def _is_item(value: object) -> bool:
+    return recognise([value]) is not None
+
+
+def _items_of_lines(text: str, whole: bool) -> list[object]:
+    """The items of a file of lines that does not begin like one, if it is one, else nothing.
+
+    It is one when a parser (or a format that is known and not read) recognises most of its first lines, each by
+    itself; or all of them but the first. A note, a table, a page or a log in which JSON occurs is none.
+    """
+    lines = [value for _, value in islice(lines_of(text, 0, whole), LINES)]
+    rest = "" if whole else text[text.rfind("\n") + 1 :]
+    if len(lines) < LINES and rest:
+        lines.append(sketch(rest.strip()))  # a line of which only the beginning is known
+    if len(lines) < 2:
+        return []
+    values = [items_in(value, _is_item) for value in lines if value is not None]
+    known = [items for items in values if recognise(items) is not None]
+    if 2 * len(known) > len(lines) or (len(lines) == 2 and known and lines[0] is None):
+        return [item for items in known for item in items]
+    return []
 
 
 def _other_kind(text: str, first: str, whole: bool) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -14,7 +16,10 @@ from typing import IO
 from schemas.errors import InputError
 from schemas.ids import DIGEST_BYTES
 from tasks.parsers.encodings import EncodingGuess
+from tasks.parsers.walking import unreadable
 from tasks.parsers.window import CHUNK
+
+DAMAGED_MEMBER = "the zip member is damaged"
 
 
 @dataclass(frozen=True)
@@ -34,26 +39,22 @@ class CheckedStream:
 
     def read(self, amount: int, /) -> bytes:
         """The next bytes, empty at the end. Raises InputError."""
-        with readable(self._where):
+        with readable(self._where, DAMAGED_MEMBER):
             return self._file.read(amount)
 
 
 @contextmanager
-def readable(where: str) -> Iterator[None]:
+def readable(where: str, damaged: str = "not a zip file, or a damaged one") -> Iterator[None]:
     """Turn what the system, or a damaged zip, raises into an InputError about `where`."""
+    again = "Download the export again."
     try:
         yield
     except zipfile.BadZipFile as error:
-        crc = "CRC" in str(error)
-        what = (
-            "the zip member is damaged: its checksum does not match"
-            if crc
-            else "not a zip file, or a damaged one"
-        )
-        raise InputError(what, where=where, fix="Download the export again.") from None
-    except (zlib.error, EOFError, UnicodeDecodeError):  # the last: a member's name
-        fix = "Download the export again."
-        raise InputError("the zip member is damaged", where=where, fix=fix) from None
+        what = f"{DAMAGED_MEMBER}: its checksum does not match" if "CRC" in str(error) else damaged
+        raise InputError(what, where=where, fix=again) from None
+    except (zlib.error, lzma.LZMAError, struct.error, EOFError, OverflowError, ValueError):
+        # The last: a name that is no UTF-8, a place before the file's beginning.
+        raise InputError(damaged, where=where, fix=again) from None
     except NotImplementedError:
         fix = "Unpack it and give the folder."
         raise InputError("the zip uses a compression that cannot be read", where=where, fix=fix) from None
@@ -61,9 +62,10 @@ def readable(where: str) -> Iterator[None]:
         fix = "Unpack it with its password and give the folder."
         raise InputError("the zip member is encrypted", where=where, fix=fix) from None
     except OSError as error:
-        reason = error.strerror or type(error).__name__
+        if error.errno is None:  # bzip2's word for damage
+            raise InputError(damaged, where=where, fix=again) from None
         fix = "Check that the file is there and that you may read it."
-        raise InputError(f"cannot be read: {reason}", where=where, fix=fix) from None
+        raise InputError(unreadable(error), where=where, fix=fix) from None
 
 
 class HashingStream:
@@ -109,7 +111,7 @@ def opened_zip(path: str | Path) -> Iterator[zipfile.ZipFile]:
 @contextmanager
 def opened_member(archive: zipfile.ZipFile, member: str, where: str) -> Iterator[CheckedStream]:
     """The bytes of a member of an open zip; `where` is for errors. Raises InputError."""
-    with readable(where):
+    with readable(where, DAMAGED_MEMBER):
         inner = archive.open(member)
     with inner:
         yield CheckedStream(inner, where)

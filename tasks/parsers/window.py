@@ -53,6 +53,7 @@ class TextWindow:
         self._stream, self._encoding, self._chunk, self._on_bytes = stream, encoding, chunk, on_bytes
         self._decoder = decoder_for(encoding)
         self._bytes_read = 0
+        self._lines, self._counted = 0, 0  # newlines before text[self._counted]
 
     def grow(self) -> bool:
         """Read on, twice as much when an element does not fit, and drop what lies before `at`; False at the end."""
@@ -68,10 +69,19 @@ class TextWindow:
                 # A character that the end of the file cuts in two must not vanish unnoticed.
                 fresh = "\ufffd" if self._decoder.getstate()[0] else ""
             if fresh:
+                self.line()
+                self._counted -= self.at
                 self.base += self.at
                 self.text, self.at = self.text[self.at :] + fresh, 0
                 return True
         return False
+
+    def line(self) -> int:
+        """The number of the line that `at` stands in, counted from 1. `at` never goes back before a line asked for."""
+        if self.at > self._counted:
+            self._lines += self.text.count("\n", self._counted, self.at)
+            self._counted = self.at
+        return self._lines + 1
 
     def peek(self) -> str:
         """The next character that is no white space, with `at` on it; empty at the end."""

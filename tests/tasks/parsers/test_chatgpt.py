@@ -122,6 +122,21 @@ def test_what_is_left_out_has_its_reason(parse, message, chat, role, content, mo
     assert result.set_aside == {reason: 1}
 
 
+@pytest.mark.parametrize("odd", ["text", 7, ["m"], True])
+def test_what_stands_in_the_place_of_a_node_or_a_message_is_counted(parse, message, chat, odd):
+    item = chat(message("user", "q"), message("assistant", "a"))
+    item["mapping"] |= {
+        "odd": odd,
+        "none": None,
+        "without": {"parent": "n0"},
+        "list": {"message": [odd, odd]},
+    }
+    result = parse([item])
+    assert (len(result.texts), result.set_aside) == (2, {"other_branch": 2})
+    item["mapping"]["n1"] = {"message": [odd], "parent": "n0"}
+    assert parse([item]).set_aside == {"malformed": 1, "other_branch": 2}
+
+
 def test_spoken_and_multimodal_parts_are_joined(parse, message, chat):
     spoken = {"content_type": "audio_transcription", "text": "spoken", "direction": "in"}
     image = {"content_type": "image_asset_pointer", "asset_pointer": "sediment://x"}
@@ -185,7 +200,7 @@ NODE = JUNK | st.fixed_dictionaries(
 @given(st.dictionaries(NAMES, NODE, max_size=5), NAMES | JUNK)
 def test_the_account_of_any_tree_balances(mapping, current):
     parsed = ChatGPTParser().parse({"mapping": mapping, "current_node": current}, ParseSettings())
-    messages = [node for node in mapping.values() if isinstance(node, dict) and node["message"] is not None]
-    assert parsed.messages_seen == len(messages)
+    messages = [node["message"] if isinstance(node, dict) else node for node in mapping.values()]
+    assert parsed.messages_seen == sum(message is not None for message in messages)
     assert all(count > 0 for count in parsed.set_aside.values())
     assert all(message.content.strip() for message in parsed.messages)

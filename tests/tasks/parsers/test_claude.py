@@ -130,6 +130,14 @@ def test_blank_shells_are_empty_and_no_failures(parse):
     assert result.set_aside == {"empty": 3}
 
 
+def test_blocks_may_be_strings_in_between_and_nulls_are_counted(parse):
+    blocks = ["one", text("two"), None, "three", 7]
+    messages = [None, said("human", text("q")), None, said("assistant", blocks), ["list"], "text"]
+    result = parse([conversation(*messages)])
+    assert result.texts == [("user", "q"), ("assistant", "one\n\ntwo\n\nthree")]
+    assert result.set_aside == {"null": 2, "malformed": 2}
+
+
 ITEM = st.none() | st.integers() | st.text(max_size=3)
 IDS = st.sampled_from(["1", "2", "3"]) | ITEM
 BLOCK = ITEM | st.fixed_dictionaries(
@@ -151,5 +159,6 @@ MESSAGE = ITEM | st.fixed_dictionaries(
 def test_the_account_of_any_list_balances(messages, leaf):
     item = {"chat_messages": messages, "current_leaf_message_uuid": leaf}
     parsed = ClaudeParser().parse(item, ParseSettings())
-    assert parsed.messages_seen == sum(message is not None for message in messages)
+    assert parsed.messages_seen == len(messages)
+    assert parsed.set_aside["null"] == messages.count(None)
     assert all(message.content.strip() for message in parsed.messages)

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import codecs
 import json
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.parsers.encodings import DAMAGED_UTF8, EncodingGuess, decoder_for
+from tasks.parsers.encodings import DAMAGED_UTF8, DAMAGED_UTF32, EncodingGuess, decoder_for
 
 TEXT = "Țărm și café – 🙂"
 
@@ -78,3 +79,31 @@ def test_a_mark_of_utf16_before_something_else_is_no_crash(parse, tmp_path):
 
     with pytest.raises(InputError, match="not a chat export"):
         parse(b"\xff\xfe\x00\xd8\x41")
+
+
+@pytest.mark.parametrize("text", ["café", "é" * 300, "x"])
+@pytest.mark.parametrize("stray", [b"", b"\x93", b"\x81", "“là – café”".encode("cp1252")])
+def test_a_mark_of_utf8_before_bytes_of_windows_1252(parse, text, stray):
+    data = codecs.BOM_UTF8 + record(text).encode().replace(b'"a"', b'"a' + stray + b'"')
+    result = parse(data)
+    wanted = stray.decode("cp1252", "ignore") or ("\x81" if stray else "")
+    assert result.texts == [("user", text), ("assistant", f"a{wanted}")]
+    assert result.imports[0]["encoding"] == (DAMAGED_UTF8 if stray else "utf-8-sig")
+    assert len(result.imports[0]["warnings"]) == bool(stray)
+    whole = parse(codecs.BOM_UTF8 + record("café – là").encode("cp1252"))
+    assert whole.texts[0] == ("user", "café – là")
+    assert whole.imports[0]["warnings"] == ["some bytes are not UTF-8: those were read as Windows-1252"]
+
+
+def test_letters_of_all_chunks_are_weighed_against_the_strays():
+    guess = EncodingGuess()
+    for chunk in ("ăâîșț".encode() * 100, b"plain", "🙂".encode()[:2], "🙂".encode()[2:], b"\xe9 \xe9 \xe8 "):
+        guess.feed(chunk)
+    assert guess.name() == DAMAGED_UTF8
+
+
+def test_utf32_with_units_that_are_no_characters_is_read_and_says_so(parse):
+    data = record("xyz").encode("utf-32").replace("y".encode("utf-32-le"), b"\xff\xff\xff\x7f", 1)
+    result = parse(data)
+    assert (result.texts[0][1], result.imports[0]["encoding"]) == ("x\ufffdz", DAMAGED_UTF32)
+    assert "not Unicode" in result.imports[0]["warnings"][0]

@@ -103,6 +103,36 @@ def test_copies_under_the_other_id_key(parse, message, chat):
     second["id"] = second.pop("conversation_id").replace("c1", "x")
     result = parse([first, second])
     assert (result.tally["kept"], result.tally["set_aside:duplicate"]) == (1, 1)
+    assert result.texts == [("user", "q2")], "the newest copy counts, by whichever key it names itself"
+
+
+@pytest.mark.parametrize("order", ["full first", "empty first"])
+def test_of_copies_the_newest_that_says_something_counts(parse, message, chat, order):
+    full = [chat(message("user", text), updated=time) for text, time in (("old", 1.0), ("newer", 2.0))]
+    empty = [chat(message("user", " "), updated=3.0), chat(message("system", "s"), updated=4.0)]
+    broken = {"conversation_id": "c1", "update_time": 9.0, "mapping": None}
+    copies = [*full, *empty, broken] if order == "full first" else [*empty, broken, *full]
+    result = parse(copies)
+    assert result.texts == [("user", "newer")]
+    counts = {
+        kind: result.imports[0][f"conversations_{kind}"] for kind in ("kept", "empty", "failed", "duplicate")
+    }
+    assert counts == {"kept": 1, "empty": 2, "failed": 1, "duplicate": 1}
+    assert result.set_aside == {"duplicate_conversation": 1, "empty": 1, "system": 1}
+
+
+def test_of_claude_copies_the_newest_that_says_something_counts(parse):
+    copies = [
+        {"uuid": "c", "name": "n", "updated_at": f"2026-01-0{day}T00:00:00Z", "chat_messages": said}
+        for day, said in (
+            (1, [{"sender": "human", "text": "1"}]),
+            (3, []),
+            (2, [{"sender": "human", "text": "2"}]),
+        )
+    ]
+    result = parse(copies)
+    assert result.texts == [("user", "2")]
+    assert (result.tally["empty"], result.tally["set_aside:duplicate"]) == (1, 1)
 
 
 def test_surrogates_are_joined_or_replaced_and_nuls_go(parse):

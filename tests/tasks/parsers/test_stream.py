@@ -138,6 +138,77 @@ def test_several_documents_behind_one_another():
     assert items("\n".join(map(json.dumps, lists))) == lists
 
 
+def named(*numbers):
+    return [{"id": number, "mapping": {"text": 'brackets }] and "quotes"'}} for number in numbers]
+
+
+def is_named(item):
+    return isinstance(item, dict) and "mapping" in item
+
+
+A, B, C, D = map(json.dumps, named(0, 1, 2, 3))
+PRETTY = [json.dumps(item, indent=1) for item in named(0, 1, 2, 3)]
+
+
+@pytest.mark.parametrize("most", [1, 33, 1 << 20])
+@pytest.mark.parametrize(
+    ("text", "numbers", "failures"),
+    [
+        (f"[{A}]{B}", [0, 1], 0),
+        (f"{A}[{B}, {C}]{D}", [0, 1, 2, 3], 0),
+        (f"[{A}][][{B}]", [0, 1], 0),
+        (f'{{"conversations": [{A}, {B}]}}{{"x": 1, "conversations": [{C}], "y": 2}}[{D}]', [0, 1, 2, 3], 0),
+        (f'{{"conversations": [{A}]}}\n{{"conversations": [{B}]}}\n', [0, 1], 0),
+        (f"[{A}]\n{B}\n{C}\n", [0, 1, 2], 0),
+        (f"[{A}]\n{B}\n{{bad\n{C}\n{D}", [0, 1, 2, 3], 1),
+        (f"[{A}] text [{B}] and text\nmore {C}", [0, 1, 2], 2),
+        (f"[{A}]\ntext\n[{B}]\n// {D}\n{C} end", [0, 1, 2], 3),
+        (f"text {A}", [0], 1),
+        (f'{A}{{"id": bad, "mapping": {{}}}}{B}{C}', [0, 1, 2], 1),
+        (f"{A}{B[:-4]}{C}{D}", [0, 2, 3], 1),
+        (f"[{A}, {B}[{C}, {D}]", [0, 1, 2, 3], 1),
+        (f'{{"conversations": [{A}], "x": bad}}{B}', [0, 1], 1),
+        ("\n".join(PRETTY), [0, 1, 2, 3], 0),
+        ("\n".join([PRETTY[0], PRETTY[1].replace("1,", "x,"), f"[{C}, {PRETTY[3]}]"]), [0, 2, 3], 1),
+        (f"{A}\n{B}\n[\n{PRETTY[2]},\n{PRETTY[3]}\n]\n", [0, 1, 2, 3], 0),
+        (f'{A}\n[{B}, {{"id": bad}}, {C}]\n{D}', [0, 1, 2, 3], 1),
+        (f'{A}\n[{{"id": 1, "map\n{C}\n{D}', [0, 2, 3], 1),
+        (f'{A}\n{{"conversations": [{B}, bad, {C}]}}\n{D}', [0, 1, 2, 3], 1),
+    ],
+)
+def test_documents_behind_one_another_are_all_read(text, numbers, failures, most):
+    found = items(text, most=most, is_item=is_named)
+    assert good(found) == named(*numbers)
+    assert len(broken(found)) == failures
+
+
+def test_glued_objects_and_text_between_need_no_memory():
+    text = "".join(json.dumps({"a": number}) for number in range(100_000))
+    assert len(items(text)) == 100_000
+    window = TextWindow(
+        io.BytesIO(("[]" * 1000 + "x" * 3_000_000 + '{"a": 1}').encode()), "utf-8", chunk=10_000
+    )
+    assert [item for item in ItemReader(window) if not isinstance(item, Broken)] == [{"a": 1}]
+    assert len(window.text) < 3_000_000
+
+
+def test_line_numbers_count_blank_lines_and_those_before():
+    assert broken(items('\n\n{"a": 1}\n\n{bad}\n{"a": 2}')) == [
+        ("line 5", "Expecting property name enclosed in double quotes")
+    ]
+    found = items('\n[{"a": 0}]\n\n{"a": 1}\nnull\n{"a": 2}', most=3)
+    assert broken(found) == [("line 5", "text that is not JSON")]
+
+
+@pytest.mark.parametrize(
+    "bad", ["null", "// note", "# x", '{"a": [{"b": "cu', '{"a": 1', "{'a': 1}", "---", '"a"', "[{", "[nul]"]
+)
+def test_a_first_line_that_is_bad_fails_alone(bad):
+    found = items(f'{bad}\n{{"a": 1}}\n{{"a": 2}}\n')
+    assert good(found) == [{"a": 1}, {"a": 2}]
+    assert [at for at, _ in broken(found)] == ["line 1"]
+
+
 def test_lines_fail_alone_with_their_number():
     found = items('{"a": 1}\n\n{bad}\n{"a": 2}\n{"a": "cu')
     assert good(found) == [{"a": 1}, {"a": 2}]
