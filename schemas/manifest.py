@@ -52,12 +52,14 @@ class Manifest(_Record):
 class SourceFile(_Record):
     """A file that holds chats: where it was found, and what it is by content.
 
-    `digest` and `size` are of the bytes as unpacked, `source` is the provider.
+    `digest` (BLAKE2b-128), `checksum` (XXH3-128, to see a later edit cheaply) and `size` are of the bytes as
+    unpacked, `source` is the provider.
     """
 
     path: str
     member: str | None
     digest: str
+    checksum: str
     size: int
     encoding: str
     format: str

@@ -177,6 +177,7 @@ class _Search:
                 path=str(path.absolute()),
                 member=member,
                 digest=known.digest,
+                checksum=known.checksum,
                 size=known.size,
                 encoding=known.encoding,
                 format=name,

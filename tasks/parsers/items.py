@@ -12,7 +12,7 @@ from schemas.errors import InputError
 from schemas.manifest import SourceFile
 from schemas.settings import ParseSettings
 from tasks.parsers.contract import Parser, Unparsable
-from tasks.parsers.sources import HashingStream, opened
+from tasks.parsers.sources import ChecksumStream, opened
 from tasks.parsers.stream import Broken, ItemReader
 from tasks.parsers.window import CHUNK, TextWindow
 
@@ -30,7 +30,7 @@ def items_of(
 ) -> Iterator[tuple[object | Broken, Place]]:
     """The items of a file, each with what names its place until the next is asked for. Raises InputError."""
     with opened(source.path, source.member) as file:
-        stream = HashingStream(file)
+        stream = ChecksumStream(file)
         window = TextWindow(stream, source.encoding, on_bytes=on_bytes)
         reader = ItemReader(window, lambda item: parser.matches([item]))
         try:
@@ -39,11 +39,11 @@ def items_of(
             )
         except UnicodeDecodeError:
             raise _changed(source) from None
-        # Behind the last item nothing is needed, but the file must be what its digest says, to the last byte.
+        # Behind the last item nothing is needed, but the file must be what was planned, to the last byte.
         while rest := stream.read(CHUNK):
             if on_bytes:
                 on_bytes(len(rest))
-    if stream.digest() != source.digest:
+    if stream.checksum() != source.checksum:
         raise _changed(source)
 
 
@@ -93,7 +93,8 @@ def _all_differ(source: SourceFile, parser: Parser) -> bool:
     data = b""
     with opened(source.path, source.member) as stream:
         while chunk := stream.read(CHUNK):
-            items += (data[len(data) - len(key) + 1 :] + chunk).count(key)
+            border = len(key) - 1
+            items += chunk.count(key) + (data[len(data) - border :] + chunk[:border]).count(key)
             kept = max(behind, len(data) - _LONGEST_ID)
             data, behind = data[kept:] + chunk, 0
             for match in pattern.finditer(data):

@@ -24,7 +24,7 @@ def store(tmp_path: Path) -> Store:
 
 def record(build: str, mix: str | None = None) -> BuildRecord:
     file = SourceFile(
-        path="/exports/chats.json", member=None, digest="d" * 32, size=3,
+        path="/exports/chats.json", member=None, digest="d" * 32, checksum="c" * 32, size=3,
         encoding="utf-8", format="claude", source="claude",
     )  # fmt: skip
     stages = {"mix": mix} if mix else {"parse": "p"}

@@ -82,6 +82,7 @@ def source() -> Callable[..., SourceFile]:
             path=str(path),
             member=None,
             digest=known.digest,
+            checksum=known.checksum,
             size=known.size,
             encoding=known.encoding,
             format=kind,

@@ -145,8 +145,8 @@ def written(folder, data):
 def source_of(path, kind):
     known = examine(path)
     return SourceFile(
-        path=str(path), member=None, digest=known.digest, size=known.size, encoding=known.encoding, format=kind,
-        source=kind,
+        path=str(path), member=None, digest=known.digest, checksum=known.checksum, size=known.size,
+        encoding=known.encoding, format=kind, source=kind,
     )  # fmt: skip
 
 
