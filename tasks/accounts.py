@@ -10,10 +10,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from schemas.ledger import draw_ledger, with_prefix
 from schemas.settings.loading import resolve_rules
-from schemas.summary import BuildSummary, CorpusCounts, ImportCounts, MessageCounts, ValidationResult
+from schemas.summary import BuildSummary, ValidationResult
 from schemas.tables import SPLITS
+from schemas.totals import corpus_totals, import_totals, message_totals
 from storage.artifacts import find_artifact
 from storage.catalog import stands
 from storage.datasets import Dataset
@@ -54,12 +54,20 @@ class BuildTables:
         """A stage's dataset, if it stands."""
         return self._datasets.get(stage)
 
+    def summaries(self) -> dict[str, dict[str, int]]:
+        """The summary in the manifest of each stage that stands."""
+        return {stage: found.manifest.summary for stage, found in self._datasets.items()}
+
 
 def count(run: Run, summary: BuildSummary) -> BuildSummary:
     """The summary with imports, messages and corpus counted from the manifests that stand."""
-    tables = BuildTables(run)
+    found = BuildTables(run).summaries()
     return summary.model_copy(
-        update={"imports": _imports(tables), "messages": _messages(tables), "corpus": _corpus(tables)}
+        update={
+            "imports": import_totals(found),
+            "messages": message_totals(found),
+            "corpus": corpus_totals(found),
+        }
     )
 
 
@@ -140,44 +148,6 @@ def _refused(run: Run, summary: BuildSummary) -> list[ValidationResult]:
         if stage not in _order(summary) and run.store.exists(path):
             found.append(ValidationResult.model_validate_json(run.store.read(path)))
     return found
-
-
-def _imports(tables: BuildTables) -> ImportCounts:
-    parsed = tables.dataset("parse")
-    if parsed is None:
-        return ImportCounts()
-    ledger = draw_ledger("parse", parsed.manifest.summary)
-    reconciled = tables.dataset("reconcile")
-    superseded = reconciled.manifest.summary.get("set_aside:superseded", 0) if reconciled else 0
-    return ImportCounts(
-        seen=ledger.rows_in,
-        kept=ledger.rows_out - superseded,
-        empty=ledger.set_aside.get("empty", 0),
-        failed=ledger.set_aside.get("failed", 0),
-        duplicate=ledger.set_aside.get("duplicate", 0) + superseded,
-    )
-
-
-def _messages(tables: BuildTables) -> MessageCounts:
-    parsed = tables.dataset("parse")
-    roles = with_prefix(parsed.manifest.summary, "role:") if parsed else {}
-    # Where assembly has not been reached, the verdicts are what is known.
-    stage, decided = next(((s, d) for s in ("assemble", "filter") if (d := tables.dataset(s))), ("", None))
-    if parsed is None or decided is None:
-        return MessageCounts(parsed=roles)
-    summary = decided.manifest.summary
-    ledger = draw_ledger(stage, summary, parsed.rows("messages"))
-    return MessageCounts(
-        parsed=roles,
-        kept=ledger.rows_out - summary.get("masked", 0),
-        masked=summary.get("masked", 0),
-        dropped=ledger.set_aside,
-    )
-
-
-def _corpus(tables: BuildTables) -> CorpusCounts:
-    mixed = tables.dataset("mix")
-    return CorpusCounts(**{split: mixed.rows(split) for split in SPLITS}) if mixed else CorpusCounts()
 
 
 def _files(tables: BuildTables, labels: dict[str, list[str]]) -> list[dict[str, Any]]:
