@@ -80,13 +80,13 @@ class BuildReport:
     context: ReportContext
 
 
-def write_report(run: Run, summary: BuildSummary) -> BuildReport:
-    """Count the build from its manifests and write its page into the home's reports."""
+def write_report(run: Run, summary: BuildSummary, notes: Sequence[str] = ()) -> BuildReport:
+    """Count the build from its manifests and write its page into the home's reports; `notes` are told with it."""
     summary = count(run, summary)
     path = run.home.reports / f"{run.record.build}.html"
     summary = summary.model_copy(update={"report": str(path)})
     tables = BuildTables(run)
-    context = report_context(run, summary, tables)
+    context = report_context(run, summary, tables, notes)
     statistics = collect_statistics(tables, context)
     page = render_page(statistics, context)
     with translated("write the report", str(path)):
@@ -96,7 +96,9 @@ def write_report(run: Run, summary: BuildSummary) -> BuildReport:
     return BuildReport(summary, statistics, context)
 
 
-def report_context(run: Run, summary: BuildSummary, tables: BuildTables) -> ReportContext:
+def report_context(
+    run: Run, summary: BuildSummary, tables: BuildTables, notes: Sequence[str] = ()
+) -> ReportContext:
     """What the page says beyond the tables."""
     labels: dict[str, list[str]] = {}
     for file in run.record.inputs:
@@ -111,7 +113,7 @@ def report_context(run: Run, summary: BuildSummary, tables: BuildTables) -> Repo
         created=f"{datetime.fromisoformat(run.record.created):%d %B %Y, %H:%M} UTC",
         files=_files(tables, labels),
         skipped=run.record.skipped,
-        notes=_notes(run),
+        notes=[*_notes(run), *notes],
         rules=[
             f"{f}:{rule.name}"
             for f in ("blacklist", "slop")

@@ -4,6 +4,7 @@ from tasks.reports.builds import render_builds, render_problem
 from tasks.reports.collecting import collect_statistics
 from tasks.reports.context import ReportContext
 from tasks.reports.lines import BuildLine
+from tasks.reports.markdown import render_markdown
 from tasks.reports.page import render_page
 from tasks.reports.statistics import Statistics
 from tasks.reports.tables import Tables
@@ -17,6 +18,7 @@ __all__ = [
     "Tables",
     "collect_statistics",
     "render_builds",
+    "render_markdown",
     "render_page",
     "render_problem",
     "render_terminal",

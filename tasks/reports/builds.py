@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tasks.reports.charts import BOTTOM as MARGIN
-from tasks.reports.charts import HEIGHT, LEFT, RIGHT, WIDTH
+from tasks.reports.charts import HEIGHT, RIGHT, WIDTH
 from tasks.reports.lines import BuildLine
 from tasks.reports.reasons import percent, reason_title
 from tasks.reports.story import counted
 from tasks.reports.templates import environment, stylesheet
-from tasks.reports.trends import day, draw_trends
+from tasks.reports.trends import LEFT, day, draw_trends
 
 #: Reasons of drops that a row names.
 NAMED = 3

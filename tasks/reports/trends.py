@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tasks.reports.charts import BOTTOM, HEIGHT, LEFT, PLOT_HEIGHT, PLOT_WIDTH, Box, Tick
+from tasks.reports.charts import BOTTOM, HEIGHT, PLOT_HEIGHT, RIGHT, WIDTH, Box, Tick
 from tasks.reports.lines import BuildLine
 from tasks.reports.reasons import percent, reason_title
 
+#: Room for `100%` on the left.
+LEFT = 42
+PLOT_WIDTH = WIDTH - LEFT - RIGHT
 #: So many builds at most are drawn: more would be a blur on a phone.
 SHOWN = 60
 #: Reasons with a colour of their own; the rest are drawn together.
@@ -44,11 +47,6 @@ class Trends:
     drop_ticks: tuple[Tick, ...]
     legend: tuple[tuple[str, str], ...]
 
-    @property
-    def path(self) -> str:
-        """The line, as the points of an SVG polyline."""
-        return " ".join(f"{point.x},{point.y}" for point in self.points)
-
 
 def day(created: str, pattern: str = "%d %b %Y") -> str:
     """`21 Nov 2026`, or the text as it is when it is no time."""
@@ -74,15 +72,17 @@ def draw_trends(lines: Sequence[BuildLine]) -> Trends | None:
 
 def _kept(shown: Sequence[BuildLine]) -> tuple[tuple[Point, ...], tuple[Tick, ...]]:
     shares = [line.kept or 0.0 for line in shown]
-    low, high = math.floor(min(shares) * 10), math.ceil(max(shares) * 10)
-    low, high = (low - 1, high) if low == high and low else (low, max(high, low + 1))
-    step = 1 if high - low <= 5 else 2
+    least, most = min(shares), max(shares)
+    step = next((s for s in STEPS if s >= 0.01 and (most - least) / s <= 3), 0.5)
+    # The axis does not begin at 0: what is looked for is movement, and the labels say where it ends.
+    low, high = math.floor(least / step), math.ceil(most / step)
+    low, high = (low, high) if low < high else (max(low - 1, 0), max(high, 1))
     width = PLOT_WIDTH / len(shown)
     points = tuple(
-        Point(round(LEFT + (i + 0.5) * width, 1), _at((share * 10 - low) / (high - low)), _told(line), line.build)
+        Point(round(LEFT + (i + 0.5) * width, 1), _at((share / step - low) / (high - low)), _told(line), line.build)
         for i, (line, share) in enumerate(zip(shown, shares, strict=True))
     )  # fmt: skip
-    ticks = tuple(Tick(_at((n - low) / (high - low)), f"{n * 10}%") for n in range(low, high + 1, step))
+    ticks = tuple(Tick(_at((n - low) / (high - low)), f"{100 * n * step:g}%") for n in range(low, high + 1))
     return points, ticks
 
 
