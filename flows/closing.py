@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from schemas.visible import visible
 from tasks.accounts import BuildReport
 from tasks.reports import render_terminal
 
@@ -15,7 +16,7 @@ from tasks.reports import render_terminal
 def _left_aside(skipped: Sequence[tuple[str, str]]) -> str:
     """How many files and why, the commonest reasons first; the page names each of them."""
     reasons = Counter(reason for _, reason in skipped).most_common()
-    told = ", ".join(f"{count} {reason}" for reason, count in reasons[:4])
+    told = ", ".join(f"{count} {visible(reason)}" for reason, count in reasons[:4])
     return f"{len(skipped)} files: {told}" + (f" and {len(reasons) - 4} other reasons" if reasons[4:] else "")
 
 
@@ -37,5 +38,5 @@ def print_closing(console: Console, told: BuildReport) -> None:
     for artifact in summary.artifacts:
         console.print(f"Adapter  {artifact}")
     for note in told.context.notes:
-        console.print(f"         {note}")
+        console.print(f"         {visible(note, 600)}")
     console.print(f"Report   {summary.report}")

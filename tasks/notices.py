@@ -85,10 +85,10 @@ def _complete(heads: Heads, build: str) -> Summaries | None:
 
 
 def _summaries(heads: Heads, record: BuildRecord) -> tuple[Summaries, bool]:
+    """Summaries by stage, and whether every stage of the plan stands."""
     found, problem = standing_heads(heads, record)
-    return {stage: head.summary for stage, head in found.items()}, not problem and len(found) == len(
-        record.stages
-    )
+    whole = problem is None and len(found) == len(record.stages)
+    return {stage: head.summary for stage, head in found.items()}, whole
 
 
 def _compare(now: Summaries, before: Summaries, since: str) -> KeptShareMove | None:

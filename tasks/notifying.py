@@ -47,7 +47,7 @@ def send_notice(home: Home, webhook: str, notice: Notice) -> str:
         line = f"The webhook ({webhook}) was told {told}."
         get_run_logger().info(line)
     else:
-        line = f"The webhook ({webhook}) was not told {told}: {problem}."
+        line = f"The webhook ({webhook}) was not told {told}: {problem.rstrip('.')}."
         get_run_logger().warning(line)
     return line
 

@@ -27,10 +27,7 @@ def post_notice(address: str, notice: Notice, pause: float = PAUSE) -> str | Non
         if attempt:
             time.sleep(pause)
         try:
-            with _quiet(), httpx.Client(timeout=TIMEOUT, follow_redirects=False) as client:
-                # The answer's body is nobody's business: it is not read.
-                with client.stream("POST", address, json=notice.model_dump(mode="json")) as answer:
-                    status = answer.status_code
+            status = _post(address, notice)
         except httpx.TimeoutException:
             problem = f"it did not answer within {TIMEOUT:g} seconds"
             continue
@@ -51,6 +48,18 @@ def post_notice(address: str, notice: Notice, pause: float = PAUSE) -> str | Non
         if status < 500 and status != 429:
             return problem
     return f"{problem}, {TRIES} times"
+
+
+def _post(address: str, notice: Notice) -> int:
+    import httpx
+
+    body = notice.model_dump(mode="json")
+    with (
+        _quiet(),
+        httpx.Client(timeout=TIMEOUT, follow_redirects=False) as client,
+        client.stream("POST", address, json=body) as answer,  # the answer's body is not read
+    ):
+        return answer.status_code
 
 
 @contextmanager
