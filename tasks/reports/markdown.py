@@ -1,7 +1,8 @@
 """A build's counts as Markdown, for the run's page in Prefect.
 
-Prefect's pages render Markdown with HTML and load remote images, so nothing that comes from data may act: every
-character that could mean something to Markdown is written as an entity. Counts only; chat text never comes here.
+Prefect's pages render Markdown with HTML, load remote images and make links of addresses, each in its own way; what
+both leave alone is code. So text that could mean anything to Markdown is shown as code. (Entities will not do: one of
+the pages shows them as they are, the other makes links of what they spell.) Counts only; chat text never comes here.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ from tasks.reports.story import sentence
 CELL, ERROR = 80, 400
 #: Rows of one table, and reasons in one cell: what is beyond is counted together.
 ROWS, REASONS = 200, 12
+#: Letters and digits of any script and marks that only part words; no slash, so no address, and nothing first.
+_WORDS = re.compile(r"[^\W_](?:[\w ,.;:%()'+…–−·‹›-])*|–|")
+#: What acts all the same: a list's number, an underscore at a word's edge, the beginning of an address.
+_ACTING = re.compile(r"^\d+[.)](?: |$)|(?<![^\W_])_|_(?![^\W_])|\bwww\.", re.IGNORECASE)
 LEVELS = ("", "\u2003", "\u2003\u2003")
 KINDS = {"masked": "Masked: ", "dropped": "Dropped: "}
 
@@ -38,20 +43,25 @@ def render_markdown(statistics: Statistics, context: ReportContext) -> str:
 
 
 def plain(text: object, longest: int = CELL) -> str:
-    """Any text as Markdown that shows it and does nothing else: no link, image, HTML, emphasis or table cell.
+    """Any text as Markdown that shows it and does nothing else: words as they are, all else as code.
 
     Hidden characters are shown; it stays on one line and is cut beyond `longest` characters.
     """
-    shown = " ".join(visible(text, longest).split())
-    return re.sub(r"[!-/:-@\[-`{-~]", lambda match: f"&#{ord(match.group())};", shown)
+    shown = _one_line(text, longest)
+    return shown if _WORDS.fullmatch(shown) and not _ACTING.search(shown) else code(shown, longest)
 
 
-def code(text: str) -> str:
-    """A path as code, whatever it holds: the fence is longer than any run of backticks in it."""
-    shown = " ".join(visible(text, 500).split())
+def code(text: object, longest: int = 500) -> str:
+    """Text as code, whatever it holds: the fence is longer than any run of backticks in it."""
+    # A bar would end a table's cell even here.
+    shown = _one_line(text, longest).replace("|", "¦")
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", shown)), default=0))
     pad = " " if shown.startswith("`") or shown.endswith("`") else ""
     return f"{fence}{pad}{shown}{pad}{fence}" if shown else ""
+
+
+def _one_line(text: object, longest: int) -> str:
+    return " ".join(visible(text, longest).split())
 
 
 def _first_line(text: str) -> str:
@@ -90,7 +100,7 @@ def _filtering(statistics: Statistics) -> list[str]:
         kind = KINDS.get(row.kind, "") if row.level == 1 else ""
         label = plain(f"{kind}{row.label}")
         label = f"**{label}**" if row.level == 0 else LEVELS[row.level] + label
-        lines.append(f"| {label} | {row.count:,} | {plain(row.share)} |")
+        lines.append(f"| {label} | {row.count:,} | {row.share} |")
     if rest := rows[ROWS:]:
         lines.append(f"| {len(rest):,} more reasons | {sum(row.count for row in rest):,} | |")
     if not statistics.messages.decided:

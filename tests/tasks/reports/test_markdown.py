@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 import pytest
@@ -37,23 +38,39 @@ def tokens(text: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=range(len(ATTACKS)))
-def test_plain_text_is_text_and_nothing_else(attack: str) -> None:
+@pytest.mark.parametrize("around", ["{}", "- {}", "| {} | 1 |", "**Stopped**: {}"])
+def test_text_from_elsewhere_is_shown_and_does_nothing(attack: str, around: str) -> None:
     shown = plain(attack)
-    assert {token.type for token in tokens(shown)} <= {
-        "paragraph_open",
-        "paragraph_close",
-        "inline",
-        "text",
-        "text_special",
-    }
+    table = "| a | b |\n|---|--:|\n" if "|" in around else ""
+    with_it, without = (tokens(table + around.format(text)) for text in (shown, "word"))
+    structure = [token.type for token in with_it if token.type not in ("code_inline", "text")]
+    assert structure == [token.type for token in without if token.type != "text"]
+    words = "".join(token.content for token in with_it if token.type == "text")
+    assert not re.search(r"://|www\.|@|[<>\[\]!`#*~|$&{}]|\\", words), "a page could make something of it"
     assert "\n" not in shown
-    assert not set(shown) & set("!\"$%'()*+,-./:<=>?@[\\]^_`{|}~"), "only & # ; and digits write an entity"
-    assert len(shown) <= 80 * 8
-    first = next(iter(attack.split()), "")[:8]
-    if first.isascii() and first.isprintable():
-        assert first in "".join(
-            token.content for token in tokens(shown) if token.type in ("text", "text_special")
-        )
+    assert len(shown) <= 100
+    said = "".join(token.content for token in with_it if token.type in ("text", "code_inline"))
+    if attack.split()[0].isprintable():
+        assert attack.split()[0][:2].replace("|", "¦") in said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("Masked (context, not learned)", "53.8%", "train-lora", "8 replies lay beyond max_length."),
+        *("Bună seara", "–", "2 of 3"),
+    ],
+)
+def test_our_own_words_stay_words(text: str) -> None:
+    assert plain(text) == text
+
+
+ACTING = ["1. item", "1)", "- item", "+ item", "_x_", "x _y", "= =", "WWW.x.y", "a/b", "> q"]
+
+
+@pytest.mark.parametrize("text", ACTING)
+def test_what_begins_something_is_code(text: str) -> None:
+    assert plain(text) == f"`{text}`"
 
 
 @pytest.mark.parametrize(
@@ -64,7 +81,7 @@ def test_a_path_is_code_whatever_it_holds(path: str) -> None:
     assert {token.type for token in found} <= {"paragraph_open", "paragraph_close", "inline", "code_inline"}
     if path:
         (shown,) = (token.content for token in found if token.type == "code_inline")
-        assert shown.split() == path.split()
+        assert shown.split() == path.replace("|", "¦").split()
 
 
 def test_counts_by_stage_and_reason(tables: Any, context: ReportContext) -> None:
@@ -78,7 +95,7 @@ def test_counts_by_stage_and_reason(tables: Any, context: ReportContext) -> None
     cells = [[c.content for c in tokens(line) if c.type == "text"] for line in text.splitlines()]
     assert "| parse | 6 | 4 rows | 2 empty | 0 / 0 | 0.0 |" in text.splitlines()
     flat = [" ".join("".join(line).split()) for line in cells]
-    assert "| **Kept** | 7 | 53&#46;8&#37; |" in text.splitlines()
+    assert "| **Kept** | 7 | 53.8% |" in text.splitlines()
     assert any("Masked: Blacklist | 1 | 7.7% |" in line for line in flat)
     assert any("Dropped: Superseded copies | 2 | 15.4% |" in line for line in flat)
     assert "1 train, 1 validation, 0 test examples." in text
@@ -89,7 +106,7 @@ def test_counts_by_stage_and_reason(tables: Any, context: ReportContext) -> None
 def test_a_stopped_build_says_why(tables: Any) -> None:
     context = ReportContext(BuildSummary(error="2 rows have no parent (assemble). Look.\nmore"))
     text = render_markdown(collect_statistics(tables.without("verdicts", "placements"), context), context)
-    assert "**Stopped**: 2 rows have no parent &#40;assemble&#41;&#46; Look&#46;" in text
+    assert "**Stopped**: 2 rows have no parent (assemble). Look." in text
     assert "more" not in text.splitlines()[2]
     assert "No stage was done." in text
     assert "The filter was not reached." in text
