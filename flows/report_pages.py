@@ -149,7 +149,7 @@ def _answer(status: int) -> Callable[[Request, Exception], Response]:
 
 
 def _unreadable(request: Request, error: Exception) -> Response:
-    told = f"A file could not be read ({type(error).__name__}). Load the page again."
+    told = f"A file of this build is gone or cannot be read ({type(error).__name__})."
     return _page(render_problem("This cannot be shown", told), 500)
 
 
