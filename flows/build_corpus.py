@@ -8,9 +8,12 @@ from prefect import flow
 
 from flows.building import run_stages
 from flows.planning import open_build, plan_build
+from schemas.errors import VatraError
 from schemas.settings import BuildSettings
-from storage.home import open_home
+from storage.home import Home, open_home
 from tasks.accounts import BuildReport
+from tasks.notifying import notify_of_build
+from tasks.running import Run
 
 
 @flow(name="build-corpus", persist_result=False, validate_parameters=True)
@@ -34,5 +37,14 @@ def build_corpus(
     if planned is not None:
         run = open_build(where, planned, workers)
     else:
-        run = plan_build(where, [Path(path) for path in paths], settings, workers)
+        run = _planned(where, [Path(path) for path in paths], settings, workers)
     return run_stages(run)
+
+
+def _planned(home: Home, paths: list[Path], settings: BuildSettings, workers: int | None) -> Run:
+    """A new plan; when nobody is at a terminal to see that it cannot be made, the webhook hears of it."""
+    try:
+        return plan_build(home, paths, settings, workers)
+    except VatraError as error:
+        notify_of_build(home, settings.notify, None, str(error))
+        raise

@@ -1,12 +1,15 @@
-"""What the flows `build-corpus` and `run-stage` share: run the stages of a plan in their order, then report."""
+"""What the flows `build-corpus` and `run-stage` share: run the stages of a plan in order, notify, report."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from flows.pipeline import pipeline_for
 from schemas.errors import VatraError
 from schemas.summary import BuildSummary, StageSummary
 from storage.store import translated
 from tasks.accounts import BuildReport
+from tasks.notifying import notify_of_build
 from tasks.reporting import report_build
 from tasks.running import Run
 from tasks.training import TRAIN_LORA, adapter_folder
@@ -15,8 +18,12 @@ from tasks.training import TRAIN_LORA, adapter_folder
 class BuildFailed(VatraError):
     """A build that stopped, with everything that can be said of it."""
 
-    def __init__(self, cause: VatraError, summary: BuildSummary, report: BuildReport | None) -> None:
-        super().__init__(cause.what, where=cause.where, fix=cause.fix)
+    def __init__(
+        self, cause: VatraError, summary: BuildSummary, report: BuildReport | None, notes: Sequence[str] = ()
+    ) -> None:
+        super().__init__(
+            cause.what, where=cause.where, fix=" ".join([*filter(None, [cause.fix]), *notes]) or None
+        )
         self.exit_code, self.report = cause.exit_code, report
         self.summary = report.summary if report else summary
 
@@ -35,14 +42,16 @@ def run_stages(run: Run) -> BuildReport:
                     stages.append(task(run))
     except VatraError as error:
         stopped = summary.model_copy(update={"stages": stages, "error": str(error)})
-        raise BuildFailed(error, stopped, _report_failure(run, stopped)) from error
+        notes = notify_of_build(run.home, run.settings.notify, run.record, str(error))
+        raise BuildFailed(error, stopped, _report_failure(run, stopped, notes), notes) from error
     artifacts = [str(adapter_folder(run))] if stages[-1].stage == TRAIN_LORA.name else []
-    return report_build(run, summary.model_copy(update={"stages": stages, "artifacts": artifacts}))
+    notes = notify_of_build(run.home, run.settings.notify, run.record)
+    return report_build(run, summary.model_copy(update={"stages": stages, "artifacts": artifacts}), notes)
 
 
-def _report_failure(run: Run, summary: BuildSummary) -> BuildReport | None:
+def _report_failure(run: Run, summary: BuildSummary, notes: Sequence[str]) -> BuildReport | None:
     """The report of a stopped build; when that fails too (a full disk), the first error is what counts."""
     try:
-        return report_build(run, summary)
+        return report_build(run, summary, notes)
     except (VatraError, OSError):
         return None

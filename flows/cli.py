@@ -116,9 +116,13 @@ def _add_stage(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:
-    report = commands.add_parser("report", help="show a build's filtering table and write its page again")
+    report = commands.add_parser(
+        "report", help="show a build's filtering table and write its page again, or serve all pages"
+    )
     report.set_defaults(runs="flows.commands.inspecting:report")
     report.add_argument("build", nargs="?", default="latest", help="a build's id (default: the latest)")
+    report.add_argument("--serve", action="store_true", help="serve all reports as pages on 127.0.0.1")
+    report.add_argument("--port", type=int, metavar="N", help="with --serve: the port (default: a free one)")
     _add_home(report)
     report.add_argument("--json", action="store_true", help="print one JSON object as the last line")
 

@@ -41,5 +41,5 @@ def print_closing(console: Console, told: BuildReport) -> None:
     for artifact in summary.artifacts:
         console.print(f"Adapter  {artifact}")
     for note in told.context.notes:
-        console.print(f"         {visible(note)}")
+        console.print(f"         {visible(note, 600)}")
     console.print(f"Report   {summary.report}")

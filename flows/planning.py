@@ -19,6 +19,7 @@ from schemas.settings.loading import load_lora_preset, resolve_rules, seal
 from storage import catalog
 from storage.catalog import new_build_id, read_build, write_build
 from storage.home import Home
+from storage.webhooks import find_webhook, keep_webhook
 from tasks.parsers import discover
 from tasks.running import Run, plan_fingerprint
 from tasks.scoring import SCORE
@@ -29,11 +30,13 @@ def check_settings(home: Home, settings: BuildSettings, until: str | None = None
     """Refuse what cannot work before anything is read; returns the digest of the toxicity scorer.
 
     Only what the stages up to `until` need is asked for: parsing needs no weights. Raises SettingsError (a pattern,
-    a preset) or MissingModel (weights that only `vatra fetch` brings).
+    a preset, a webhook) or MissingModel (weights that only `vatra fetch` brings).
     """
     check_rules({name: resolve_rules(name, getattr(settings, name)) for name in ("blacklist", "slop")})
     if settings.train.lora:
         load_lora_preset(settings.train.lora)
+    if settings.notify.webhook:
+        find_webhook(home, settings.notify.webhook)
     if SCORE not in (step for step, _ in pipeline_for(settings, until)):
         return "not asked"
     name = settings.toxicity.scorer
@@ -55,7 +58,7 @@ def plan_build(
 
     The plan ends with the stage `until` (None: with the last one that the settings ask for).
     """
-    settings = seal(settings)
+    settings = _sealed(home, settings)
     scorer = check_settings(home, settings, until)
     found = discover(paths, on_bytes)
     skipped = tuple((item.label, item.reason) for item in found.skipped)
@@ -73,7 +76,7 @@ def replan_build(
     until: str | None = None,
 ) -> Run:
     """A new build over the inputs of an earlier one, with other settings. Writes the plan."""
-    settings = seal(settings)
+    settings = _sealed(home, settings)
     scorer = check_settings(home, settings, until)
     record = _record(settings, parent.inputs, parent.skipped, parent.build)
     return _plan(Run(home, record, settings, scorer, workers or default_workers()), until)
@@ -98,6 +101,13 @@ def default_workers() -> int:
     return max(
         1, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     )
+
+
+def _sealed(home: Home, settings: BuildSettings) -> BuildSettings:
+    """The settings as a build's record may hold them: contents of rule files in, a webhook's address out."""
+    webhook = settings.notify.webhook
+    notify = settings.notify.model_copy(update={"webhook": webhook and keep_webhook(home, webhook)})
+    return seal(settings).model_copy(update={"notify": notify})
 
 
 def _record(

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from schemas.summary import StageSummary
+from schemas.visible import visible
+
+
+def _reason(reason: str) -> str:
+    return visible(reason, 60).replace("_", " ")
 
 
 class TerminalListener:
@@ -57,7 +63,8 @@ class TerminalListener:
     def finished(self, summary: StageSummary) -> None:
         """A stage stands: its line stays."""
         self._remove()
-        aside = ", ".join(f"{n} {reason.replace('_', ' ')}" for reason, n in summary.set_aside.items())
+        # Reasons may come from the data: neither markup nor control characters act here.
+        aside = escape(", ".join(f"{n} {_reason(reason)}" for reason, n in summary.set_aside.items()))
         reused = "  [dim](stood already)[/]" if summary.cached else ""
         note = f"  [dim]set aside: {aside}[/]" if aside else ""
         self.console.print(

@@ -10,10 +10,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from schemas.ledger import draw_ledger, with_prefix
 from schemas.settings.loading import resolve_rules
-from schemas.summary import BuildSummary, CorpusCounts, ImportCounts, MessageCounts, ValidationResult
+from schemas.summary import BuildSummary, ValidationResult
 from schemas.tables import SPLITS
+from schemas.totals import corpus_totals, import_totals, message_totals
 from storage.artifacts import find_artifact
 from storage.catalog import stands
 from storage.datasets import Dataset
@@ -54,12 +54,20 @@ class BuildTables:
         """A stage's dataset, if it stands."""
         return self._datasets.get(stage)
 
+    def summaries(self) -> dict[str, dict[str, int]]:
+        """The summary in the manifest of each stage that stands."""
+        return {stage: found.manifest.summary for stage, found in self._datasets.items()}
+
 
 def count(run: Run, summary: BuildSummary) -> BuildSummary:
     """The summary with imports, messages and corpus counted from the manifests that stand."""
-    tables = BuildTables(run)
+    found = BuildTables(run).summaries()
     return summary.model_copy(
-        update={"imports": _imports(tables), "messages": _messages(tables), "corpus": _corpus(tables)}
+        update={
+            "imports": import_totals(found),
+            "messages": message_totals(found),
+            "corpus": corpus_totals(found),
+        }
     )
 
 
@@ -72,13 +80,13 @@ class BuildReport:
     context: ReportContext
 
 
-def write_report(run: Run, summary: BuildSummary) -> BuildReport:
-    """Count the build from its manifests and write its page into the home's reports."""
+def write_report(run: Run, summary: BuildSummary, notes: Sequence[str] = ()) -> BuildReport:
+    """Count the build from its manifests and write its page into the home's reports; `notes` are told with it."""
     summary = count(run, summary)
     path = run.home.reports / f"{run.record.build}.html"
     summary = summary.model_copy(update={"report": str(path)})
     tables = BuildTables(run)
-    context = report_context(run, summary, tables)
+    context = report_context(run, summary, tables, notes)
     statistics = collect_statistics(tables, context)
     page = render_page(statistics, context)
     with translated("write the report", str(path)):
@@ -88,7 +96,9 @@ def write_report(run: Run, summary: BuildSummary) -> BuildReport:
     return BuildReport(summary, statistics, context)
 
 
-def report_context(run: Run, summary: BuildSummary, tables: BuildTables) -> ReportContext:
+def report_context(
+    run: Run, summary: BuildSummary, tables: BuildTables, notes: Sequence[str] = ()
+) -> ReportContext:
     """What the page says beyond the tables."""
     labels: dict[str, list[str]] = {}
     for file in run.record.inputs:
@@ -103,7 +113,7 @@ def report_context(run: Run, summary: BuildSummary, tables: BuildTables) -> Repo
         created=f"{datetime.fromisoformat(run.record.created):%d %B %Y, %H:%M} UTC",
         files=_files(tables, labels),
         skipped=run.record.skipped,
-        notes=[*run.record.notes, *_missing_splits(run, summary), *_notes(run)],
+        notes=[*run.record.notes, *_missing_splits(run, summary), *_notes(run), *notes],
         rules=[
             f"{f}:{rule.name}"
             for f in ("blacklist", "slop")
@@ -153,44 +163,6 @@ def _refused(run: Run, summary: BuildSummary) -> list[ValidationResult]:
         if stage not in _order(summary) and run.store.exists(path):
             found.append(ValidationResult.model_validate_json(run.store.read(path)))
     return found
-
-
-def _imports(tables: BuildTables) -> ImportCounts:
-    parsed = tables.dataset("parse")
-    if parsed is None:
-        return ImportCounts()
-    ledger = draw_ledger("parse", parsed.manifest.summary)
-    reconciled = tables.dataset("reconcile")
-    superseded = reconciled.manifest.summary.get("set_aside:superseded", 0) if reconciled else 0
-    return ImportCounts(
-        seen=ledger.rows_in,
-        kept=ledger.rows_out - superseded,
-        empty=ledger.set_aside.get("empty", 0),
-        failed=ledger.set_aside.get("failed", 0),
-        duplicate=ledger.set_aside.get("duplicate", 0) + superseded,
-    )
-
-
-def _messages(tables: BuildTables) -> MessageCounts:
-    parsed = tables.dataset("parse")
-    roles = with_prefix(parsed.manifest.summary, "role:") if parsed else {}
-    # Where assembly has not been reached, the verdicts are what is known.
-    stage, decided = next(((s, d) for s in ("assemble", "filter") if (d := tables.dataset(s))), ("", None))
-    if parsed is None or decided is None:
-        return MessageCounts(parsed=roles)
-    summary = decided.manifest.summary
-    ledger = draw_ledger(stage, summary, parsed.rows("messages"))
-    return MessageCounts(
-        parsed=roles,
-        kept=ledger.rows_out - summary.get("masked", 0),
-        masked=summary.get("masked", 0),
-        dropped=ledger.set_aside,
-    )
-
-
-def _corpus(tables: BuildTables) -> CorpusCounts:
-    mixed = tables.dataset("mix")
-    return CorpusCounts(**{split: mixed.rows(split) for split in SPLITS}) if mixed else CorpusCounts()
 
 
 def _files(tables: BuildTables, labels: dict[str, list[str]]) -> list[dict[str, Any]]:

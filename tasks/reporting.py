@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from schemas.summary import BuildSummary
 from tasks.accounts import BuildReport, write_report
+from tasks.reports import render_markdown
+from tasks.reports.markdown import plain
 from tasks.running import Run
 
 
 @task(name="report", cache_policy=NO_CACHE, persist_result=False)
-def report_build(run: Run, summary: BuildSummary) -> BuildReport:
-    """Write the page and the artifact; also for a build that was stopped, as far as it came."""
-    report = write_report(run, summary)
+def report_build(run: Run, summary: BuildSummary, notes: Sequence[str] = ()) -> BuildReport:
+    """Write the page and the artifact; also for a build that was stopped, as far as it came.
+
+    The artifact holds counts only: what is shown in Prefect's UI never holds chat text.
+    """
+    report = write_report(run, summary, notes)
     create_markdown_artifact(
-        _markdown(report.summary), key="build-counts", description=f"Build {run.record.build}"
+        render_markdown(report.statistics, report.context),
+        key="build-counts",
+        description=f"Build {plain(run.record.build)}",
     )
     return report
-
-
-def _markdown(summary: BuildSummary) -> str:
-    """Counts only: what is shown in Prefect's UI never holds chat text."""
-    lines = ["| stage | in | out | set aside | parts computed / reused |", "|---|---|---|---|---|"]
-    for stage in summary.stages:
-        aside = ", ".join(f"{reason} {n}" for reason, n in stage.set_aside.items()) or "-"
-        parts = f"{stage.parts.computed} / {stage.parts.reused}"
-        lines.append(
-            f"| {stage.stage} | {stage.rows_in} {stage.unit} | {stage.rows_out} | {aside} | {parts} |"
-        )
-    corpus = summary.corpus
-    lines += ["", f"Corpus: {corpus.train} train, {corpus.validation} validation, {corpus.test} test."]
-    if summary.error:
-        lines += ["", f"**Stopped**: {summary.error.splitlines()[0][:300]}"]
-    return "\n".join(lines)

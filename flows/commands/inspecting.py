@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from flows.commands.serving import serve_reports
 from flows.commands.session import answer, at_work, print_json
 from schemas.errors import UsageError
 from schemas.settings import load_build_settings
@@ -15,7 +16,11 @@ from storage.home import open_home
 
 
 def report(given: argparse.Namespace) -> int:
-    """A build's table on the terminal, and its page written again."""
+    """A build's table on the terminal, and its page written again; with --serve, all reports as pages."""
+    if given.serve:
+        return serve_reports(given)
+    if given.port is not None:
+        raise UsageError("--port goes with --serve", fix="Run `vatra report --serve --port N`.")
     home = open_home(given.home)
     with at_work(given, home) as listener:
         listener.waiting("reading the build")

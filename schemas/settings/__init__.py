@@ -2,6 +2,7 @@
 
 from schemas.settings.build import BuildSettings, TrainSettings
 from schemas.settings.loading import apply_overrides, load_build_settings, settings_error
+from schemas.settings.notify import NotifySettings
 from schemas.settings.rules import Action, PatternRules, QualityRules, Rule, ToxicityRules
 from schemas.settings.stages import (
     AssembleSettings,
@@ -24,6 +25,7 @@ __all__ = [
     "LoraPreset",
     "LoraSettings",
     "MixSettings",
+    "NotifySettings",
     "ParseSettings",
     "PatternRules",
     "QualityRules",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from schemas.settings.model import Settings
+from schemas.settings.notify import NotifySettings
 from schemas.settings.rules import LanguageList, PatternRules, QualityRules, ToxicityRules
 from schemas.settings.stages import (
     AssembleSettings,
@@ -35,6 +36,7 @@ class BuildSettings(LanguageList):
     dedup: DedupSettings = DedupSettings()
     mix: MixSettings = MixSettings()
     train: TrainSettings = TrainSettings()
+    notify: NotifySettings = NotifySettings()
 
     def for_filter(self) -> FilterSettings:
         """The filter's projection; where patterns come from is the score stage's business."""

@@ -159,7 +159,9 @@ def settings_error(error: ValidationError, model: type[BaseModel], where: str) -
         return SettingsError(f"unknown setting {key}", where=where, fix=fix)
     reason = first["msg"].removeprefix("Value error, ")
     shown = first.get("input")
-    got = f" (got {shown!r})" if isinstance(shown, (int, float, bool)) or _short(shown) else ""
+    # What stands under `notify` may hold a token, wherever it was put by mistake.
+    tellable = isinstance(shown, (int, float, bool)) or (_short(shown) and path[:1] != ["notify"])
+    got = f" (got {shown!r})" if tellable else ""
     return SettingsError(f"setting {key}: {reason[:1].lower()}{reason[1:]}{got}", where=where)
 
 

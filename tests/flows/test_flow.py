@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.webhooks import listening_hook
+
 
 @pytest.fixture(scope="module")
 def harness() -> Iterator[None]:
@@ -59,3 +61,16 @@ def test_failed_expectation_fails_the_flow(harness: None, tmp_path: Path) -> Non
     assert state.is_failed()
     with pytest.raises(BuildFailed, match="at least one assistant message is left"):
         state.result()
+
+
+def test_a_build_that_cannot_be_planned_is_told_to_the_webhook(harness: None, tmp_path: Path) -> None:
+    """Nobody sits at a terminal when a deployment starts a build over a folder that is gone."""
+    from flows.build_corpus import build_corpus
+    from schemas.settings import load_build_settings
+
+    with listening_hook() as hook:
+        settings = load_build_settings(overrides=["toxicity.scorer=none", f"notify.webhook={hook.url}/T0ken"])
+        state = build_corpus([str(tmp_path / "gone")], settings, str(tmp_path / "home"), return_state=True)
+    assert state.is_failed()
+    assert [(notice["what"], notice["build"]) for notice in hook.told] == [("build failed", None)]
+    assert hook.paths == ["/T0ken"]

@@ -1,0 +1,162 @@
+"""The pages behind `vatra report --serve`: all builds, each build's report, its validation results.
+
+Everything is read-only, asks no other host for anything and runs no script. The browser is told so with strict
+headers on every answer, and a Host that is not this machine is refused, so that a page from elsewhere cannot read
+the reports by pointing its own name at 127.0.0.1.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import threading
+from collections.abc import Callable
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from flows.stage_names import STAGE_NAMES
+from schemas.errors import UsageError, VatraError
+from storage.catalog import read_build
+from storage.home import Home
+from tasks.overview import ADDRESSABLE, Overview, validations_of
+from tasks.reports import render_builds, render_problem, render_validation_page
+
+HOSTS = ("127.0.0.1", "localhost")
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+POLICY = "default-src 'none'; style-src {style}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+NO_STYLE = POLICY.format(style="'none'")
+#: The bars of a build's report have their widths in style attributes.
+INLINE_STYLE = POLICY.format(style="'unsafe-inline'")
+_STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
+
+
+class StrictHeaders:
+    """Puts the headers on every answer, refusals and errors included; a page's own policy stays."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+
+        async def send_strictly(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                headers.setdefault("Content-Security-Policy", NO_STYLE)
+            await send(message)
+
+        await self._app(scope, receive, send_strictly if scope["type"] == "http" else send)
+
+
+class ReportPages:
+    """What the addresses answer. Requests come from several threads."""
+
+    def __init__(self, home: Home) -> None:
+        self._home, self._overview = home, Overview(home.store, STAGE_NAMES)
+        self._lock = threading.Lock()
+
+    def builds(self, request: Request) -> Response:
+        """`/`: the list."""
+        with self._lock:
+            lines = self._overview.lines()
+        return _page(render_builds(lines, str(self._home.path)))
+
+    def report(self, request: Request) -> Response:
+        """`/builds/<build>`: the report as it was written, or made again from the store."""
+        build = _build(request)
+        path = self._home.reports / f"{build}.html"
+        with self._lock:  # two requests for one report are made once
+            if not path.is_file():
+                self._make(build)
+            page = path.read_bytes()
+        return HTMLResponse(page, headers={"Content-Security-Policy": INLINE_STYLE})
+
+    def validation(self, request: Request) -> Response:
+        """`/builds/<build>/validation`: what every expectation said."""
+        build = _build(request)
+        record = read_build(self._home.store, build)
+        found = validations_of(self._home.store, record, STAGE_NAMES)
+        return _page(render_validation_page(found, f"Build {build}"))
+
+    def _make(self, build: str) -> None:
+        from flows.history import report_again  # Prefect takes seconds to import
+
+        record = read_build(self._home.store, build)
+        if record.build != build:
+            raise UsageError(f"the plan of {build} names another build: it is damaged")
+        report_again(self._home, build)
+
+
+def report_app(home: Home) -> ASGIApp:
+    """The application, for any ASGI server."""
+    pages = ReportPages(home)
+    made = Starlette(
+        routes=[
+            Route("/", pages.builds, methods=["GET"]),
+            Route("/builds/{build}", pages.report, methods=["GET"]),
+            Route("/builds/{build}/validation", pages.validation, methods=["GET"]),
+            Route("/favicon.ico", lambda request: Response(status_code=204), methods=["GET"]),
+        ],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False)],
+        exception_handlers={UsageError: _answer(404), VatraError: _answer(500), OSError: _unreadable,
+                            HTTPException: _refused},
+    )  # fmt: skip
+    made.router.redirect_slashes = False
+    return StrictHeaders(made)
+
+
+def _build(request: Request) -> str:
+    """The build that the address names. Raises UsageError when nothing can be called that."""
+    build: str = request.path_params["build"]
+    # `latest` would be another build tomorrow: an address names one for ever.
+    if not ADDRESSABLE.fullmatch(build) or build == "latest":
+        raise UsageError("no build can have this name")
+    return build
+
+
+def _page(html: str, status: int = 200) -> Response:
+    """A page whose one style sheet is allowed by its digest."""
+    digests = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in _STYLE.findall(html)]
+    style = " ".join(f"'sha256-{digest}'" for digest in digests) or "'none'"
+    return HTMLResponse(html, status, {"Content-Security-Policy": POLICY.format(style=style)})
+
+
+def _answer(status: int) -> Callable[[Request, Exception], Response]:
+    def answer(request: Request, error: Exception) -> Response:
+        title = "Not found" if status == 404 else "This cannot be shown"
+        return _page(render_problem(title, str(error)), status)
+
+    return answer
+
+
+def _unreadable(request: Request, error: Exception) -> Response:
+    told = f"A file of this build is gone or cannot be read ({type(error).__name__})."
+    return _page(render_problem("This cannot be shown", told), 500)
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    told = {404: "There is no such page.", 405: "These pages can only be read."}
+    title = "Not found" if error.status_code == 404 else "Refused"
+    answer = _page(render_problem(title, told.get(error.status_code, error.detail)), error.status_code)
+    answer.headers.update(error.headers or {})
+    return answer
