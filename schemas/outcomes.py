@@ -42,6 +42,11 @@ def fates(verdicts: pa.Table | None, placements: pa.Table | None) -> Fates | Non
     return Fates(outcome, pc.coalesce(reason, unexplained))
 
 
+def evidence_name(rule: str, score: float | None) -> str:
+    """A rule for people, with its score where it has one: `slop:delve`, `toxicity:insult 0.912`."""
+    return rule if score is None else f"{rule} {score:.3f}"
+
+
 def _outcome(states: pa.Array) -> pa.Array:
     at = pc.index_in(states, value_set=pa.array(list(OUTCOMES)))
     return pc.fill_null(pa.array(list(OUTCOMES.values())).take(at), "dropped")

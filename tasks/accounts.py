@@ -50,6 +50,14 @@ class BuildTables:
         """The parts of a table, in order."""
         return self._datasets[MADE_BY[table]].scan(table, columns)
 
+    def column(self, table: str, columns: Sequence[str]) -> pa.Table:
+        """Narrow columns of a whole table."""
+        return self._datasets[MADE_BY[table]].column(table, columns)
+
+    def take(self, table: str, rows: Sequence[int], columns: Sequence[str] | None = None) -> pa.Table:
+        """Single rows of a table, by their number over all parts."""
+        return self._datasets[MADE_BY[table]].take(table, rows, columns)
+
     def dataset(self, stage: str) -> Dataset | None:
         """A stage's dataset, if it stands."""
         return self._datasets.get(stage)

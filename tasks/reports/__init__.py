@@ -1,6 +1,7 @@
 """The reports room: from a build's tables and summary to a terminal table and one offline HTML page."""
 
 from tasks.reports.collecting import collect_statistics
+from tasks.reports.comparison import render_comparison
 from tasks.reports.context import ReportContext
 from tasks.reports.page import render_page
 from tasks.reports.statistics import Statistics
@@ -13,6 +14,7 @@ __all__ = [
     "Statistics",
     "Tables",
     "collect_statistics",
+    "render_comparison",
     "render_page",
     "render_terminal",
     "render_validation_page",

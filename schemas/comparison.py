@@ -1,0 +1,98 @@
+"""What moved between two builds: the object that `vatra diff --json` prints, and what its page is drawn from."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from schemas.summary import StageSummary
+
+#: How far both builds have come, and so what is compared: where messages went, the verdicts, or only what was read.
+Level = Literal["placements", "verdicts", "messages"]
+
+
+class Move(BaseModel):
+    """Rows that went from one state to another.
+
+    A state is `kept`, `masked:slop`, `dropped:too_short`, `train`, `left_out:exact_duplicate`, ...; null: the row
+    is not in that build. Equal states: the row has the same id and standing, and another text.
+    """
+
+    before: str | None
+    after: str | None
+    count: int
+    by_role: dict[str, int] = {}
+    ids: list[str] = Field([], description="The first few by id, not all.")
+
+
+class Moves(BaseModel):
+    """The ledger of moves: every row of either build is unchanged or in exactly one move."""
+
+    before: int = 0
+    after: int = 0
+    unchanged: int = 0
+    moved: list[Move] = []
+
+    @property
+    def unaccounted(self) -> tuple[int, int]:
+        """Rows of the earlier and of the later build that no class holds: (0, 0) when the ledger balances."""
+        left = self.before - self.unchanged - sum(m.count for m in self.moved if m.before is not None)
+        come = self.after - self.unchanged - sum(m.count for m in self.moved if m.after is not None)
+        return left, come
+
+
+class SettingChange(BaseModel):
+    """A setting that differs; `key` is dotted."""
+
+    key: str
+    before: Any
+    after: Any
+
+
+class InputFile(BaseModel):
+    """A file that only one of the builds has read."""
+
+    label: str
+    digest: str
+    bytes: int
+    format: str
+
+
+class StageChange(BaseModel):
+    """A stage in both builds; null where a build does not have it (or not yet). `same`: one dataset serves both."""
+
+    stage: str
+    same: bool
+    before: StageSummary | None
+    after: StageSummary | None
+
+
+class Comparison(BaseModel):
+    """Two builds side by side; `before` and `after` are their ids."""
+
+    before: str
+    after: str
+    level: Level
+    settings: list[SettingChange] = []
+    inputs_added: list[InputFile] = []
+    inputs_removed: list[InputFile] = []
+    stages: list[StageChange] = []
+    messages: Moves = Moves()
+    examples: Moves = Moves()
+    report: str | None = None
+
+
+class MoveSample(BaseModel):
+    """A message that moved, for the page: text around the evidence (never in the object of `--json`)."""
+
+    message_id: str
+    role: str
+    before: str | None
+    after: str | None
+    evidence: str
+    text_before: str
+    text_hit: str
+    text_after: str
+    cut_before: bool
+    cut_after: bool
