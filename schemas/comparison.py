@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
@@ -50,6 +51,15 @@ class SettingChange(BaseModel):
     after: Any
 
 
+def setting_text(value: Any) -> str:
+    """A setting's value as people write it: plain words, patterns by their names, else JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and value and all(isinstance(v, dict) and "pattern" in v for v in value):
+        return ", ".join(str(v.get("name", v["pattern"])) for v in value)
+    return "not set" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+
+
 class InputFile(BaseModel):
     """A file that only one of the builds has read."""
 
@@ -81,6 +91,23 @@ class Comparison(BaseModel):
     messages: Moves = Moves()
     examples: Moves = Moves()
     report: str | None = None
+
+
+class Trial(BaseModel):
+    """What other settings of the filter would do to a build: the object of `vatra stage filter --dry-run --json`.
+
+    `outcomes` counts kept, masked and dropped messages before and after. `messages` are moves between verdicts;
+    `assembled` what the assembly would make of them, where messages follow others (a question its dropped answer).
+    `refused` are the expectations of the filter that the result would not meet, so that nothing would be published.
+    """
+
+    build: str
+    settings: list[SettingChange]
+    outcomes: dict[str, tuple[int, int]]
+    messages: Moves
+    assembled: Moves
+    refused: list[str]
+    seconds: float = Field(0.0, description="Of the trial itself, start-up left out.")
 
 
 class MoveSample(BaseModel):

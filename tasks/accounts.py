@@ -46,9 +46,13 @@ class BuildTables:
         """Whether the stage that makes the table stands."""
         return MADE_BY[table] in self._datasets
 
-    def scan(self, table: str, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """The parts of a table, in order."""
+    def scan(self, table: str, columns: Sequence[str] | None) -> Iterator[pa.Table]:
+        """The parts of a table, in order, with some columns (None: all)."""
         return self._datasets[MADE_BY[table]].scan(table, columns)
+
+    def rows(self, table: str) -> int:
+        """Rows of a table over all parts."""
+        return self._datasets[MADE_BY[table]].rows(table)
 
     def column(self, table: str, columns: Sequence[str]) -> pa.Table:
         """Narrow columns of a whole table."""

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from flows.commands.session import print_json
 from flows.stage_names import STAGE_NAMES
-from schemas.comparison import Comparison, Move, Moves, StageChange
+from schemas.comparison import Comparison, Move, Moves, SettingChange, StageChange, setting_text
 from schemas.errors import UsageError
 from schemas.manifest import BuildRecord
 from schemas.settings import BuildSettings
@@ -75,7 +75,8 @@ def _before(store: Store, after: BuildRecord) -> BuildRecord:
 def told(comparison: Comparison) -> Iterator[str]:
     """The comparison in lines for the terminal."""
     yield f"{comparison.before} → {comparison.after}"
-    yield from _told_settings(comparison)
+    yield from told_settings(comparison.settings)
+    yield from _told_sources(comparison)
     yield ""
     for change in comparison.stages:
         yield f"  {change.stage:<11}{_told_stage(change)}"
@@ -87,10 +88,14 @@ def told(comparison: Comparison) -> Iterator[str]:
     yield f"\nPage     {comparison.report}"
 
 
-def _told_settings(comparison: Comparison) -> Iterator[str]:
-    for change in comparison.settings:
-        old, new = (visible(value, LONGEST_VALUE) for value in (change.before, change.after))
+def told_settings(changes: Sequence[SettingChange]) -> Iterator[str]:
+    """Settings that differ, one a line."""
+    for change in changes:
+        old, new = (visible(setting_text(value), LONGEST_VALUE) for value in (change.before, change.after))
         yield f"  {visible(change.key)}: {old} → {new}"
+
+
+def _told_sources(comparison: Comparison) -> Iterator[str]:
     for sign, files in (("+", comparison.inputs_added), ("-", comparison.inputs_removed)):
         for file in files:
             yield f"  {sign} {visible(file.label)} ({file.format}, {file.bytes:,} bytes, {file.digest[:12]})"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
-from schemas.comparison import Comparison, Level, Move, Moves, MoveSample, StageChange
+from schemas.comparison import Comparison, Level, Move, Moves, MoveSample, StageChange, setting_text
 from tasks.reports.story import counted
 from tasks.reports.templates import environment, stylesheet
 
@@ -41,7 +40,11 @@ def render_comparison(comparison: Comparison, samples: Sequence[MoveSample]) -> 
             examples=_described(comparison.examples, ()),
             stages=[_stage(change) for change in comparison.stages],
             settings=[
-                {"key": change.key, "before": _value(change.before), "after": _value(change.after)}
+                {
+                    "key": change.key,
+                    "before": setting_text(change.before),
+                    "after": setting_text(change.after),
+                }
                 for change in comparison.settings
             ],
         )
@@ -103,10 +106,3 @@ def _aside(change: StageChange) -> dict[str, tuple[int, int]]:
 
 def _marks(change: StageChange) -> list[str]:
     return [side.fingerprint[:12] for side in (change.before, change.after) if side]
-
-
-def _value(value: Any) -> str:
-    """A setting as people write it: JSON, without quotes around a plain word."""
-    if isinstance(value, str):
-        return value
-    return "not set" if value is None else json.dumps(value, ensure_ascii=False, default=str)
