@@ -24,7 +24,7 @@ from benchmarks.chatgpt_export import write_export
 
 #: MB of a generated export per message of its active branches (measured).
 MB_PER_MESSAGE = 0.00171
-CHANGES = {"threshold": ["--set", "quality.min_chars=120"], "pattern": ["--blacklist", "hearth"]}
+CHANGES = {"threshold": ["--set", "quality.min_chars=700"], "pattern": ["--blacklist", "hearth"]}
 
 
 def main() -> None:

@@ -99,11 +99,10 @@ def _told_signals(signals: SignalStory | None) -> Iterator[str]:
     if signals.not_scored:
         yield _fact("toxicity", f"not scored: {signals.not_scored}")
     else:
-        scores = (
-            f"{label} {'not scored' if score is None else f'{score:.3f}'}"
-            for label, score in signals.toxicity.items()
-        )
-        yield _fact("toxicity", ", ".join(scores))
+        scored = [f"{label} {score:.3f}" for label, score in signals.toxicity.items() if score is not None]
+        others = [label for label, score in signals.toxicity.items() if score is None]
+        rest = f"; not scored: {', '.join(others)}" if others else ""
+        yield _fact("toxicity", ", ".join(scored) + rest)
 
 
 def _told_verdict(verdict: VerdictStory | None) -> Iterator[str]:
