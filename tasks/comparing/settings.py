@@ -9,8 +9,11 @@ from schemas.comparison import SettingChange
 
 
 def changed_settings(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[SettingChange]:
-    """Settings that differ, by dotted key; a list is one value, and so is a mapping that only one side has."""
-    return list(_changes(before, after, ""))
+    """Settings that differ, sorted by dotted key.
+
+    A list is one value, and so is a mapping that only one side has.
+    """
+    return sorted(_changes(before, after, ""), key=lambda change: change.key)
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str) -> Iterator[SettingChange]:

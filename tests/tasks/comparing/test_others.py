@@ -19,9 +19,9 @@ def test_settings_differ_by_dotted_key() -> None:
     ).model_dump(mode="json")
     assert changed_settings(old, old) == []
     assert [(c.key, c.before, c.after) for c in changed_settings(old, new)] == [
-        ("slop.patterns", [], ["a b"]),
-        ("quality.min_chars", 10, 5),
         ("mix.shares.claude", None, 1.0),
+        ("quality.min_chars", 10, 5),
+        ("slop.patterns", [], ["a b"]),
     ]
 
 
