@@ -71,7 +71,7 @@ def write_comparison(run: Run, comparison: Comparison, samples: Sequence[MoveSam
     """Write the page of a comparison into the home's reports; returns its path. Raises StoreError."""
     path = run.home.reports / f"diff-{comparison.before}-{comparison.after}.html"
     with translated("write the page", str(path)):
-        path.parent.mkdir(mode=0o700, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = path.with_suffix(f".{os.getpid()}.part")
         temporary.write_text(render_comparison(comparison, samples), "utf-8")
         temporary.replace(path)

@@ -10,7 +10,7 @@ from flows.commands.session import print_json
 from flows.stories import told
 from schemas.errors import UsageError
 from schemas.manifest import BuildRecord
-from schemas.settings import BuildSettings
+from schemas.settings.loading import build_settings
 from schemas.visible import visible
 from storage.catalog import read_build, standing_builds
 from storage.home import Home, find_home
@@ -37,7 +37,7 @@ def explain(given: argparse.Namespace) -> int:
     from tasks.finding import find_id
     from tasks.running import Run
 
-    run = Run(home, record, BuildSettings.model_validate(record.settings))
+    run = Run(home, record, build_settings(record.settings, f"build {record.build}"))
     tables = BuildTables(run)
     found = find_id(tables, wanted)
     if not found:
@@ -69,7 +69,7 @@ def _not_there(home: Home, record: BuildRecord, tables: object, wanted: str) -> 
     for other in standing_builds(home.store):
         if other.stages.get("parse") not in seen:
             seen.add(other.stages.get("parse"))
-            run = Run(home, other, BuildSettings.model_validate(other.settings))
+            run = Run(home, other, build_settings(other.settings, f"build {other.build}"))
             if find_id(BuildTables(run), wanted):
                 elsewhere = other.build
                 break

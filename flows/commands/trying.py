@@ -12,7 +12,6 @@ from flows.commands.comparing import told_moves, told_settings
 from flows.commands.session import print_json
 from schemas.comparison import Trial
 from schemas.errors import UsageError
-from schemas.settings import BuildSettings
 from schemas.settings.loading import apply_overrides, build_settings
 from storage.catalog import read_build
 from storage.home import find_home
@@ -36,7 +35,7 @@ def try_stage(given: argparse.Namespace) -> int:
 
     home = find_home(given.home)
     record = read_build(home.store, given.build)
-    before = BuildSettings.model_validate(record.settings)
+    before = build_settings(record.settings, f"build {record.build}")
     values = apply_overrides(before.model_dump(mode="json"), overrides(given, before))
     wanted = build_settings(values, f"build {record.build} and --set")
     from tasks.running import Run

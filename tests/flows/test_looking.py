@@ -297,6 +297,26 @@ def test_looking_imports_neither_prefect_nor_great_expectations(looked: Looked) 
     assert done.stdout.splitlines()[-1] == "[0, 0, 0] []"
 
 
+def test_texts_are_read_for_what_is_shown_and_not_more(
+    looked: Looked, look: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scanned: list[str] = []
+    scan = Dataset.scan
+
+    def watched(self: Dataset, table: str, columns: Any = None) -> Any:
+        if table in ("messages", "examples"):
+            scanned.extend(columns)
+        return scan(self, table, columns)
+
+    monkeypatch.setattr(Dataset, "scan", watched)
+    for command in (["diff"], ["explain", "lonely-conv"], ["stage", "filter", "--dry-run", "--no-ai-slop"]):
+        assert look(*command, "--home", looked.home).code == 0
+    assert "message_id" in scanned
+    assert not {"content", "messages"} & set(scanned)
+    assert look("stage", "filter", "--dry-run", "--blacklist", "beam", "--home", looked.home).code == 0
+    assert "content" in scanned, "only a new pattern needs the texts"
+
+
 # --- explain
 
 
@@ -442,3 +462,16 @@ def test_a_build_that_stopped_early_says_how_far_it_came(
     assert trial.object["assembled"] == looked.trial["assembled"], (
         "placements are made in memory where none stand"
     )
+
+
+def test_stages_are_accounted_for_as_the_builds_did(
+    looked: Looked, look: Callable[..., Answer], tmp_path: Path
+) -> None:
+    """Rows in, out and set aside of every stage are those that the build itself printed."""
+    home = tmp_path / "home"
+    shutil.copytree(looked.home, home)
+    built = vatra("report", looked.mixed, "--home", home, "--json").object["stages"]
+    found = look("diff", looked.second, looked.mixed, "--home", home, "--json").object["stages"]
+    keys = ("stage", "fingerprint", "unit", "rows_in", "rows_out", "set_aside")
+    assert [{k: s["after"][k] for k in keys} for s in found] == [{k: s[k] for k in keys} for s in built]
+    assert [s["stage"] for s in found if s["same"]] == ["parse", "reconcile"]
