@@ -7,8 +7,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from schemas.summary import StageSummary
-
 #: How far both builds have come, and so what is compared: where messages went, the verdicts, or only what was read.
 Level = Literal["placements", "verdicts", "messages"]
 
@@ -69,13 +67,23 @@ class InputFile(BaseModel):
     format: str
 
 
+class StageAccount(BaseModel):
+    """A stage's ledger in one build, from its manifest; an artifact (an adapter) has no rows."""
+
+    fingerprint: str
+    unit: str = "rows"
+    rows_in: int = 0
+    rows_out: int = 0
+    set_aside: dict[str, int] = {}
+
+
 class StageChange(BaseModel):
     """A stage in both builds; null where a build does not have it (or not yet). `same`: one dataset serves both."""
 
     stage: str
     same: bool
-    before: StageSummary | None
-    after: StageSummary | None
+    before: StageAccount | None
+    after: StageAccount | None
 
 
 class Comparison(BaseModel):

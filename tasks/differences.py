@@ -9,11 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from schemas.comparison import Comparison, Level, MoveSample, StageChange
+from schemas.comparison import Comparison, Level, MoveSample, StageAccount, StageChange
 from schemas.errors import UsageError
 from schemas.ledger import ROWS_IN, draw_ledger
 from schemas.outcomes import evidence_name
-from schemas.summary import StageSummary
 from storage.artifacts import find_artifact
 from storage.store import translated
 from tasks.accounts import BuildTables
@@ -137,21 +136,20 @@ def _stages(
     return changes
 
 
-def _account(run: Run, tables: BuildTables, stage: str) -> StageSummary | None:
+def _account(run: Run, tables: BuildTables, stage: str) -> StageAccount | None:
     """A stage's ledger as its manifest has it, or None where it does not stand."""
     mark = run.record.stages.get(stage)
     dataset = tables.dataset(stage)
     if mark is None:
         return None
     if dataset is None:
-        return StageSummary(stage=stage, fingerprint=mark) if find_artifact(run.store, stage, mark) else None
+        return StageAccount(fingerprint=mark) if find_artifact(run.store, stage, mark) else None
     rows_in = None
     if stage in ROWS_IN:
         source = tables.dataset(ROWS_IN[stage][0])
         rows_in = source.manifest.summary.get(ROWS_IN[stage][1], 0) if source else None
     ledger = draw_ledger(stage, dataset.manifest.summary, rows_in)
-    return StageSummary(
-        stage=stage,
+    return StageAccount(
         fingerprint=mark,
         unit=ledger.unit,
         rows_in=ledger.rows_in,

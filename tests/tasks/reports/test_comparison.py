@@ -11,9 +11,9 @@ from schemas.comparison import (
     Moves,
     MoveSample,
     SettingChange,
+    StageAccount,
     StageChange,
 )
-from schemas.summary import StageSummary
 from tasks.reports import render_comparison
 from tasks.reports.comparison import SECTIONS
 from tests.tasks.reports.test_page import HOSTILE, Page, assert_offline_and_inert
@@ -55,10 +55,8 @@ def comparison(**more: Any) -> Comparison:
             Move(before="test", after="test", count=1, ids=["e2"]),
         ],
     )
-    old = StageSummary(
-        stage="filter", fingerprint="a" * 32, rows_in=10, rows_out=9, set_aside={"too_short": 1}
-    )
-    new = StageSummary(stage="filter", fingerprint="b" * 32, rows_in=11, rows_out=11)
+    old = StageAccount(fingerprint="a" * 32, rows_in=10, rows_out=9, set_aside={"too_short": 1})
+    new = StageAccount(fingerprint="b" * 32, rows_in=11, rows_out=11)
     given: dict[str, Any] = {
         "before": "20260101-000000-aaaa",
         "after": "20260102-000000-bbbb",
