@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -57,19 +58,22 @@ def compare_states(before: pl.DataFrame, after: pl.DataFrame, ids: int, picks: i
     )
     moves, shown = [], []
     for row in grouped.iter_rows(named=True):
+        moves.append(_move(row))
         states = row["state"], row["state_after"]
-        roles = sorted(row["roles"], key=lambda item: (-item["count"], item["role"]))
-        moves.append(
-            Move(
-                before=states[0],
-                after=states[1],
-                count=row["count"],
-                by_role={item["role"]: item["count"] for item in roles},
-                ids=row["ids"],
-            )
-        )
         shown += [Pick(*states, pick["row"], pick["row_after"]) for pick in row["picks"]]
     ledger = Moves(
         before=before.height, after=after.height, unchanged=joined.height - moved.height, moved=moves
     )
     return Difference(ledger, tuple(shown))
+
+
+def _move(row: dict[str, Any]) -> Move:
+    """A class of moves from its line in the grouped frame; the most frequent role first."""
+    roles = sorted(row["roles"], key=lambda item: (-item["count"], item["role"]))
+    return Move(
+        before=row["state"],
+        after=row["state_after"],
+        count=row["count"],
+        by_role={item["role"]: item["count"] for item in roles},
+        ids=row["ids"],
+    )
