@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -43,22 +42,6 @@ class Dataset:
         schema = pa.schema([SCHEMAS[table].field(name) for name in columns])
         return pa.concat_tables(parts) if parts else schema.empty_table()
 
-    def take(self, table: str, rows: Sequence[int], columns: Sequence[str] | None = None) -> pa.Table:
-        """Some rows of a table, by their number over all parts, in the order given.
-
-        Only the row groups that hold them are read: this is how a few texts are shown out of many.
-        """
-        found: dict[int, pa.Table] = {}
-        wanted, offset = sorted(set(rows)), 0
-        for file in self.files(table):
-            inside = [row - offset for row in wanted if offset <= row < offset + file.rows]
-            if inside:
-                part = read_rows(self.store, file, table, inside, columns)
-                found |= {offset + row: part.slice(at, 1) for at, row in enumerate(inside)}
-            offset += file.rows
-        fields = [SCHEMAS[table].field(name) for name in columns or SCHEMAS[table].names]
-        return pa.concat_tables([found[row] for row in rows]) if rows else pa.schema(fields).empty_table()
-
     def validation(self) -> ValidationResult:
         """What the expectations said when the dataset was published."""
         path = f"{dataset_folder(self.manifest.stage, self.manifest.fingerprint)}/validation.json"
@@ -94,37 +77,17 @@ def find_dataset(store: Store, stage: str, fingerprint: str) -> Dataset | None:
 
 def read_table(store: Store, file: TableFile, table: str, columns: Sequence[str] | None = None) -> pa.Table:
     """One part's table. Raises StoreError when the file is missing or is no Parquet file."""
-    names = list(SCHEMAS[table].names if columns is None else columns)
-    with _parquet(store, file) as source:
-        data = source.read(columns=None if columns is None else names, use_threads=False)
-    return data.select(names)
-
-
-def read_rows(
-    store: Store, file: TableFile, table: str, rows: Sequence[int], columns: Sequence[str] | None = None
-) -> pa.Table:
-    """Rows of one part by number (ascending), from the row groups that hold them. Raises StoreError."""
-    names = list(SCHEMAS[table].names if columns is None else columns)
-    found, offset = [], 0
-    with _parquet(store, file) as source:
-        for group in range(source.num_row_groups):
-            length = source.metadata.row_group(group).num_rows
-            inside = [row - offset for row in rows if offset <= row < offset + length]
-            if inside:
-                found.append(source.read_row_group(group, columns=names, use_threads=False).take(inside))
-            offset += length
-    return pa.concat_tables(found).select(names)
-
-
-@contextmanager
-def _parquet(store: Store, file: TableFile) -> Iterator[pq.ParquetFile]:
     try:
         with store.open(file.path) as source:
             # One thread and no read-ahead: parts are small, and a part's memory is what a process has to hold.
-            yield pq.ParquetFile(source, pre_buffer=False)
+            data = pq.ParquetFile(source, pre_buffer=False).read(
+                columns=None if columns is None else list(columns), use_threads=False
+            )
     except (OSError, pa.ArrowException) as error:  # gone, cut short, or no Parquet at all
         raise StoreError(
             "a part cannot be read",
             where=file.path,
             fix="Delete it and its dataset's manifest.json, then run again.",
         ) from error
+    names = SCHEMAS[table].names if columns is None else columns
+    return data.select(list(names))

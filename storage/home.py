@@ -46,6 +46,27 @@ def default_home() -> Path:
     return Path(os.environ.get("VATRA_HOME") or "~/vatra")
 
 
+def find_home(path: Path | None = None) -> Home:
+    """A home that stands, to be read: nothing is made and nothing is tried. Raises UsageError when there is none."""
+    home = _home_at(path)
+    if not home.path.is_dir() and not os.environ.get("VATRA_STORE"):
+        raise UsageError(
+            "there is no home folder here yet",
+            where=str(home.path),
+            fix="Run `vatra build PATH` first, or name another home with --home.",
+        )
+    return home
+
+
+def _home_at(path: Path | None) -> Home:
+    try:
+        return Home((path or default_home()).expanduser().absolute())
+    except RuntimeError:  # no HOME, and nobody of that name
+        raise UsageError(
+            "your home folder is not known", fix="Name a folder with --home or VATRA_HOME."
+        ) from None
+
+
 def open_home(path: Path | None = None) -> Home:
     """The home, its folders made (readable by its owner only). Raises UsageError when it cannot be written."""
     home = _home_at(path)
@@ -72,24 +93,3 @@ def open_home(path: Path | None = None) -> Home:
             fix="Choose another with --home or VATRA_HOME.",
         ) from None
     return home
-
-
-def find_home(path: Path | None = None) -> Home:
-    """A home that stands, to be read: nothing is made and nothing is tried. Raises UsageError when there is none."""
-    home = _home_at(path)
-    if not home.path.is_dir() and not os.environ.get("VATRA_STORE"):
-        raise UsageError(
-            "there is no home folder here yet",
-            where=str(home.path),
-            fix="Run `vatra build PATH` first, or name another home with --home.",
-        )
-    return home
-
-
-def _home_at(path: Path | None) -> Home:
-    try:
-        return Home((path or default_home()).expanduser().absolute())
-    except RuntimeError:  # no HOME, and nobody of that name
-        raise UsageError(
-            "your home folder is not known", fix="Name a folder with --home or VATRA_HOME."
-        ) from None

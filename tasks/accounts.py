@@ -17,6 +17,7 @@ from schemas.tables import SPLITS
 from storage.artifacts import find_artifact
 from storage.catalog import stands
 from storage.datasets import Dataset
+from storage.rows import take_rows
 from storage.store import translated
 from tasks.reports import ReportContext, Statistics, collect_statistics, render_page
 from tasks.running import Run
@@ -60,7 +61,7 @@ class BuildTables:
 
     def take(self, table: str, rows: Sequence[int], columns: Sequence[str] | None = None) -> pa.Table:
         """Single rows of a table, by their number over all parts."""
-        return self._datasets[MADE_BY[table]].take(table, rows, columns)
+        return take_rows(self._datasets[MADE_BY[table]], table, rows, columns)
 
     def dataset(self, stage: str) -> Dataset | None:
         """A stage's dataset, if it stands."""

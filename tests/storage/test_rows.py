@@ -1,4 +1,4 @@
-"""Reading datasets: single rows by their number over all parts, without the rest."""
+"""Single rows of a dataset, by their number over all parts, without the rest."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from schemas.errors import StoreError
 from schemas.manifest import Manifest, PartRecord
 from schemas.tables import SCHEMAS
 from storage.datasets import Dataset
+from storage.rows import take_rows
 from storage.store import Store
 from tests.schemas.rows import an_id, table
 
@@ -36,23 +37,23 @@ def dataset(tmp_path: Path) -> Dataset:
 
 def test_rows_come_in_the_order_that_was_asked_for(dataset: Dataset) -> None:
     rows = [LARGE + 2, 0, 17_000, 1, 2, 17_000, LARGE + 1]
-    found = dataset.take("messages", rows, ["content", "message_id"])
+    found = take_rows(dataset, "messages", rows, ["content", "message_id"])
     assert found.column_names == ["content", "message_id"]
     assert found["content"].to_pylist() == [str(row) for row in rows]
     assert found["message_id"].to_pylist() == [an_id(row) for row in rows]
 
 
 def test_no_row_and_all_columns(dataset: Dataset) -> None:
-    assert dataset.take("messages", [], ["content"]).num_rows == 0
-    assert dataset.take("messages", []).schema.equals(SCHEMAS["messages"])
-    assert dataset.take("messages", [3]).column_names == SCHEMAS["messages"].names
+    assert take_rows(dataset, "messages", [], ["content"]).num_rows == 0
+    assert take_rows(dataset, "messages", []).schema.equals(SCHEMAS["messages"])
+    assert take_rows(dataset, "messages", [3]).column_names == SCHEMAS["messages"].names
 
 
 def test_a_damaged_part_is_told(dataset: Dataset) -> None:
     path = Path(dataset.store.full(dataset.files("messages")[0].path))
     path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(StoreError, match="a part cannot be read"):
-        dataset.take("messages", [0], ["content"])
-    assert dataset.take("messages", [5], ["content"])["content"].to_pylist() == ["5"], (
+        take_rows(dataset, "messages", [0], ["content"])
+    assert take_rows(dataset, "messages", [5], ["content"])["content"].to_pylist() == ["5"], (
         "others are not touched"
     )
