@@ -86,6 +86,8 @@ def build_parser() -> argparse.ArgumentParser:
     presets.add_argument("--json", action="store_true", help="print one JSON object")
     presets.set_defaults(runs="flows.commands.inspecting:presets")
     _add_fetch(commands)
+    _add_explain(commands)
+    _add_diff(commands)
     return parser
 
 
@@ -111,6 +113,9 @@ def _add_stage(commands: argparse._SubParsersAction[_Parser]) -> None:
         "paths", nargs="*", type=Path, metavar="PATH", help="exports: start a new build over them"
     )
     stage.add_argument("--build", default="latest", help="the build to start from (default: the latest)")
+    stage.add_argument(
+        "--dry-run", action="store_true", help="filter only: say what would change, and change nothing"
+    )
     _add_settings(stage)
     _add_common(stage)
 
@@ -155,6 +160,31 @@ def _add_fetch(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     _add_home(fetch)
     fetch.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+
+
+def _add_explain(commands: argparse._SubParsersAction[_Parser]) -> None:
+    explain = commands.add_parser("explain", help="the story of a message or a conversation")
+    explain.set_defaults(runs="flows.commands.explaining:explain")
+    explain.add_argument(
+        "id", metavar="ID", help="a message's, conversation's or example's id, or 6 or more characters of it"
+    )
+    explain.add_argument("--build", default="latest", help="a build's id (default: the latest)")
+    explain.add_argument("--full", action="store_true", help="the whole text instead of its beginning")
+    _add_home(explain)
+    explain.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+
+
+def _add_diff(commands: argparse._SubParsersAction[_Parser]) -> None:
+    diff = commands.add_parser(
+        "diff",
+        help="what moved between two builds",
+        description="One build is compared with its parent, else with the one before it; without any, the latest is.",
+    )
+    diff.set_defaults(runs="flows.commands.comparing:diff")
+    diff.add_argument("builds", nargs="*", metavar="BUILD", help="an id, latest, latest~1, ... (at most two)")
+    diff.add_argument("--ids", type=int, default=5, metavar="N", help="ids named for each move (default: 5)")
+    _add_home(diff)
+    diff.add_argument("--json", action="store_true", help="print one JSON object as the last line")
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:

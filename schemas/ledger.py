@@ -20,6 +20,16 @@ _OUT: dict[str, tuple[str, tuple[str, ...]]] = {
     "mix": ("examples", tuple(f"rows:{split}" for split in SPLITS)),
 }
 
+#: stage: the stage and the summary key that its rows in are counted by (parse counts what the files hold).
+ROWS_IN: dict[str, tuple[str, str]] = {
+    "reconcile": ("parse", "rows:conversations"),
+    "score": ("parse", "rows:messages"),
+    "filter": ("parse", "rows:messages"),
+    "assemble": ("parse", "rows:messages"),
+    "dedup": ("assemble", "rows:examples"),
+    "mix": ("dedup", "keepers"),
+}
+
 
 @dataclass(frozen=True)
 class Ledger:

@@ -10,6 +10,7 @@ import unicodedata
 _HIDDEN = re.compile(
     "[\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
     "\u00ad\u115f\u1160\u3164\uffa0\U000e0000-\U000e0fff]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
+    "|\r(?!\n)"  # alone it sends a terminal back over what it has written
 )
 #: More marks than this on one letter are decoration that would smear over the neighbouring lines.
 MARKS = 3

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from pydantic import ValidationError
@@ -14,6 +16,8 @@ from schemas.settings import BuildSettings, settings_error
 from storage.artifacts import artifact_folder
 from storage.datasets import dataset_folder
 from storage.store import Store
+
+_LATEST = re.compile(r"latest(?:~(\d{1,6}))?")
 
 
 def new_build_id(now: datetime | None = None) -> str:
@@ -30,9 +34,12 @@ def write_build(store: Store, record: BuildRecord) -> None:
 
 
 def read_build(store: Store, build: str, stage: str = "parse") -> BuildRecord:
-    """A build's plan by id, or `latest`: the newest in which `stage` stands. Raises UsageError when there is none."""
-    if build == "latest":
-        return latest_build(store, stage)
+    """A build's plan by id, or `latest`: the newest in which `stage` stands; `latest~1` is the one before it.
+
+    Raises UsageError when there is none.
+    """
+    if named := _LATEST.fullmatch(build):
+        return latest_build(store, stage, int(named[1] or 0))
     try:
         return BuildRecord.model_validate_json(store.read(_path(build)))
     except FileNotFoundError:
@@ -64,20 +71,38 @@ def list_builds(store: Store) -> list[str]:
     return sorted(names, reverse=True)
 
 
-def latest_build(store: Store, stage: str) -> BuildRecord:
-    """The newest build that has `stage` and in which all that was planned stands. Raises UsageError.
+def latest_build(store: Store, stage: str, back: int = 0) -> BuildRecord:
+    """The newest build that has `stage` and in which all that was planned stands, or the one `back` such before it.
 
     A build that failed is not what a person means by the latest: its settings may be why it failed.
+    Raises UsageError.
     """
-    for build in list_builds(store):
-        record = read_build(store, build)
-        if stage in record.stages and all(stands(store, record, planned) for planned in record.stages):
-            return record
+    found = 0
+    for record in standing_builds(store):
+        if stage in record.stages:
+            if found == back:
+                return record
+            found += 1
+    if found:
+        raise UsageError(
+            f"there is no latest~{back}: {found} {'build' if found == 1 else 'builds'} with {stage} stand",
+            where=store.url,
+            fix="Count from the newest: latest, latest~1, ...",
+        )
     raise UsageError(
         f"there is no build yet in which {stage} is done",
         where=store.url,
         fix="Run `vatra build PATH` first, or name another home with --home.",
     )
+
+
+def standing_builds(store: Store, before: str | None = None) -> Iterator[BuildRecord]:
+    """Builds in which all that was planned stands, newest first; with `before`, only those older than that one."""
+    for build in list_builds(store):
+        if before is None or build < before:
+            record = read_build(store, build)
+            if all(stands(store, record, planned) for planned in record.stages):
+                yield record
 
 
 def stands(store: Store, record: BuildRecord, stage: str) -> bool:

@@ -128,6 +128,11 @@ def read_table(store: Store, file: TableFile, table: str, columns: Sequence[str]
                 columns=None if columns is None else list(columns), use_threads=False
             )
     except (OSError, pa.ArrowException) as error:
-        raise StoreError("a part cannot be read", where=file.path, fix=_AGAIN.capitalize()) from error
+        raise unreadable(file) from error
     names = SCHEMAS[table].names if columns is None else columns
     return data.select(list(names))
+
+
+def unreadable(file: TableFile) -> StoreError:
+    """The error for a part that the system, or Arrow, refuses to read."""
+    return StoreError("a part cannot be read", where=file.path, fix=_AGAIN.capitalize())

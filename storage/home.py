@@ -61,14 +61,30 @@ def default_home() -> Path:
     return Path(os.environ.get("VATRA_HOME") or "~/vatra")
 
 
-def open_home(path: Path | None = None) -> Home:
-    """The home, its folders made (readable by its owner only). Raises UsageError when it cannot be written."""
+def find_home(path: Path | None = None) -> Home:
+    """A home that stands, to be read: nothing is made and nothing is tried. Raises UsageError when there is none."""
+    home = _home_at(path)
+    if not home.path.is_dir() and not os.environ.get("VATRA_STORE"):
+        raise UsageError(
+            "there is no home folder here yet",
+            where=str(home.path),
+            fix="Run `vatra build PATH` first, or name another home with --home.",
+        )
+    return home
+
+
+def _home_at(path: Path | None) -> Home:
     try:
-        home = Home((path or default_home()).expanduser().absolute())
+        return Home((path or default_home()).expanduser().absolute())
     except RuntimeError:  # no HOME, and nobody of that name
         raise UsageError(
             "your home folder is not known", fix="Name a folder with --home or VATRA_HOME."
         ) from None
+
+
+def open_home(path: Path | None = None) -> Home:
+    """The home, its folders made (readable by its owner only). Raises UsageError when it cannot be written."""
+    home = _home_at(path)
     if strange := sorted(
         {character for character in str(home.path) if character in "?#%" or character < " "}
     ):

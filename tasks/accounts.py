@@ -17,6 +17,7 @@ from schemas.totals import corpus_totals, import_totals, message_totals
 from storage.artifacts import find_artifact
 from storage.catalog import stands
 from storage.datasets import Dataset
+from storage.rows import take_rows
 from storage.store import translated
 from tasks.reports import ReportContext, Statistics, collect_statistics, render_page
 from tasks.running import Run
@@ -46,9 +47,21 @@ class BuildTables:
         """Whether the stage that makes the table stands."""
         return MADE_BY[table] in self._datasets
 
-    def scan(self, table: str, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """The parts of a table, in order."""
+    def scan(self, table: str, columns: Sequence[str] | None) -> Iterator[pa.Table]:
+        """The parts of a table, in order, with some columns (None: all)."""
         return self._datasets[MADE_BY[table]].scan(table, columns)
+
+    def rows(self, table: str) -> int:
+        """Rows of a table over all parts."""
+        return self._datasets[MADE_BY[table]].rows(table)
+
+    def column(self, table: str, columns: Sequence[str]) -> pa.Table:
+        """Narrow columns of a whole table."""
+        return self._datasets[MADE_BY[table]].column(table, columns)
+
+    def take(self, table: str, rows: Sequence[int], columns: Sequence[str] | None = None) -> pa.Table:
+        """Single rows of a table, by their number over all parts."""
+        return take_rows(self._datasets[MADE_BY[table]], table, rows, columns)
 
     def dataset(self, stage: str) -> Dataset | None:
         """A stage's dataset, if it stands."""

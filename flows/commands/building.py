@@ -36,6 +36,10 @@ def build(given: argparse.Namespace) -> int:
 
 def stage(given: argparse.Namespace) -> int:
     """One stage again: a new build that differs from its parent in its settings only."""
+    if given.dry_run:
+        from flows.commands.trying import try_stage
+
+        return try_stage(given)
     home = open_home(given.home)
     _check_paths(given.paths)
     with at_work(given, home) as listener, server_for(home) as server:

@@ -2,6 +2,7 @@
 
 from tasks.reports.builds import render_builds, render_problem
 from tasks.reports.collecting import collect_statistics
+from tasks.reports.comparison import render_comparison
 from tasks.reports.context import ReportContext
 from tasks.reports.lines import BuildLine
 from tasks.reports.markdown import render_markdown
@@ -18,6 +19,7 @@ __all__ = [
     "Tables",
     "collect_statistics",
     "render_builds",
+    "render_comparison",
     "render_markdown",
     "render_page",
     "render_problem",

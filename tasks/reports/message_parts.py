@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.outcomes import fates
 from schemas.tables import TOXICITY_LABELS
 from tasks.reports.counting import whole
 from tasks.reports.tables import Tables, check_aligned, scan_together
@@ -20,13 +21,6 @@ COLUMNS = {
     "verdicts": ("action", "reason", "evidence"),
     "placements": ("placement", "reason"),
 }
-OUTCOMES = {
-    "keep": "kept", "redact": "kept", "mask": "masked", "drop_turn": "dropped",
-    "drop_conversation": "dropped", "trained": "kept", "context": "kept", "masked": "masked",
-    "dropped": "dropped",
-}  # fmt: skip
-#: Shown when a message left and no table says why; the ledger's expectations forbid it.
-UNEXPLAINED = "unexplained"
 
 
 @dataclass(frozen=True)
@@ -57,7 +51,8 @@ def message_parts(tables: Tables) -> Iterator[MessagePart]:
 
 def _message_part(parts: dict[str, pa.Table]) -> MessagePart:
     messages, standing = parts["messages"], parts.get("standing")
-    outcome, reason, placement = _fate(parts)
+    outcome, reason = fates(parts.get("verdicts"), parts.get("placements")) or (None, None)
+    placement = whole(parts["placements"], "placement") if "placements" in parts else None
     superseded = (
         None if standing is None else len(standing) - (pc.sum(standing.column("current")).as_py() or 0)
     )
@@ -83,26 +78,3 @@ def _of_conversation(
         return pa.array([default] * len(messages), pa.string() if isinstance(default, str) else pa.bool_())
     at = pc.index_in(whole(messages, "conversation_id"), value_set=whole(table, "conversation_id"))
     return pc.fill_null(whole(table, column).take(at), default)
-
-
-def _fate(parts: dict[str, pa.Table]) -> tuple[pa.Array | None, pa.Array | None, pa.Array | None]:
-    """Outcome (kept, masked, dropped), reason and placement: by the assembly, or so far by the filter."""
-    verdicts, placements = parts.get("verdicts"), parts.get("placements")
-    if placements is not None:
-        placement = whole(placements, "placement")
-        outcome, reason = _outcome(placement), whole(placements, "reason")
-        if verdicts is not None:
-            left = pc.not_equal(outcome, "kept")
-            reason = pc.if_else(left, pc.coalesce(reason, whole(verdicts, "reason")), reason)
-    elif verdicts is not None:
-        placement = None
-        outcome, reason = _outcome(whole(verdicts, "action")), whole(verdicts, "reason")
-    else:
-        return None, None, None
-    unexplained = pc.if_else(pc.equal(outcome, "kept"), pa.scalar(None, pa.string()), UNEXPLAINED)
-    return outcome, pc.coalesce(reason, unexplained), placement
-
-
-def _outcome(states: pa.Array) -> pa.Array:
-    at = pc.index_in(states, value_set=pa.array(list(OUTCOMES)))
-    return pc.fill_null(pa.array(list(OUTCOMES.values())).take(at), "dropped")

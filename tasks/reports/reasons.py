@@ -23,6 +23,13 @@ DECIDED_BY_RULES = {
     "rejected_by_source": ("Rejected by its source", "The set it comes from labels this reply as a bad one."),
     "superseded": ("Superseded copies", "A newer export holds this conversation again."),
 }
+#: Why an example that was assembled is not in the corpus.
+DECIDED_BY_MIXING = {
+    "exact_duplicate": ("Exact duplicate", "Another example says the same, and is the one that stays."),
+    "over_total": ("Over the total", "The settings ask for fewer examples; a seeded lot chose others."),
+    "over_share": ("Over its share", "Its source has its share of the corpus without it."),
+    "source_without_share": ("Source without share", "The settings give its source no share."),
+}
 #: Reasons and repairs of the assembly.
 DECIDED_BY_ASSEMBLY = {
     "answer_dropped": ("Answer dropped", "A question at the end whose answer a rule has dropped."),
@@ -48,7 +55,7 @@ DECIDED_BY_ASSEMBLY = {
     "cut_masked_piece": ("Masked pieces cut", "A bad piece was cut so that the rest can be learned."),
     "trimmed_unanswered": ("Trailing questions trimmed", "The conversation ends with its last answer."),
 }
-TITLES = {**DECIDED_BY_RULES, **DECIDED_BY_ASSEMBLY}
+TITLES = {**DECIDED_BY_RULES, **DECIDED_BY_ASSEMBLY, **DECIDED_BY_MIXING}
 LOW_QUALITY = ("empty", "single_word", "ellipsis_only")
 
 
@@ -58,6 +65,14 @@ def reason_title(reason: str) -> str:
         return TITLES[reason][0]
     shown = visible(reason, 60).replace("_", " ")
     return shown[:1].upper() + shown[1:]
+
+
+def state_title(state: str | None) -> str:
+    """A state of a comparison in words for people: `masked: AI slop`, `train`, `not in it`."""
+    if state is None:
+        return "not in it"
+    outcome, _, reason = state.partition(":")
+    return outcome.replace("_", " ") + (f": {reason_title(reason)}" if reason else "")
 
 
 def reason_meaning(reason: str) -> str:

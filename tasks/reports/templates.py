@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from schemas.visible import visible
 from tasks.reports.languages import language_name
-from tasks.reports.reasons import percent, reason_meaning, reason_title
+from tasks.reports.reasons import percent, reason_meaning, reason_title, state_title
 
 #: Longest settings text that is shown.
 LONGEST_SETTINGS = 40_000
@@ -34,6 +34,7 @@ def environment() -> Environment:
         percent=percent,
         title_of=reason_title,
         meaning_of=reason_meaning,
+        state=state_title,
         long=_long,
     )
     return made

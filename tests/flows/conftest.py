@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.flows.looked import look, looked  # noqa: F401 (fixtures)
+
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 

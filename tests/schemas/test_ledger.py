@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from schemas.expectations import EXPECTATIONS
-from schemas.ledger import draw_ledger, with_prefix
+from schemas.ledger import ROWS_IN, draw_ledger, with_prefix
 
 #: stage: a summary that balances, and what came in.
 BALANCED = {
@@ -37,3 +37,9 @@ def test_reasons_come_largest_first_without_zeros() -> None:
     summary = {"set_aside:b": 2, "set_aside:a": 2, "set_aside:c": 5, "set_aside:none": 0, "kept": 9}
     assert list(with_prefix(summary, "set_aside:").items()) == [("c", 5), ("a", 2), ("b", 2)]
     assert list(draw_ledger("filter", summary, 18).set_aside) == ["c", "a", "b"]
+
+
+def test_rows_in_are_what_an_earlier_stage_put_out() -> None:
+    assert set(ROWS_IN) == set(BALANCED) - {"parse"}
+    order = list(BALANCED)
+    assert all(order.index(source) < order.index(stage) for stage, (source, _) in ROWS_IN.items())

@@ -15,6 +15,7 @@ from tasks.reports.reasons import percent
         ("\U000e0041", "‹U+E0041›"),
         ("zero\u200bwidth\ufeff", "zero‹U+200B›width‹U+FEFF›"),
         ("line\nnext\ttab", "line\nnext\ttab"),
+        ("old\rnew\r\nend", "old‹U+000D›new\r\nend"),
     ],
 )
 def test_hidden_characters_are_shown(text: str, shown: str) -> None:

@@ -11,7 +11,15 @@ import pytest
 from schemas.errors import StoreError, UsageError
 from schemas.ids import canonical_json
 from schemas.manifest import BuildRecord, Manifest, SourceFile
-from storage.catalog import latest_build, list_builds, new_build_id, read_build, stands, write_build
+from storage.catalog import (
+    latest_build,
+    list_builds,
+    new_build_id,
+    read_build,
+    standing_builds,
+    stands,
+    write_build,
+)
 from storage.store import Store
 
 NOON = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
@@ -91,6 +99,21 @@ def test_latest_is_the_newest_whose_mix_stands(store: Store) -> None:
     assert latest_build(store, "mix").build == read_build(store, "latest", "mix").build == "2-done"
     publish_mix(store, "m3")
     assert latest_build(store, "mix").build == "3-failed"
+
+
+def test_builds_are_counted_back_from_the_latest(store: Store) -> None:
+    for build, mix in (("1-old", "m1"), ("2-failed", "m2"), ("3-new", "m3"), ("4-unmixed", None)):
+        write_build(store, record(build, mix))
+    publish_mix(store, "m1")
+    publish_mix(store, "m3")
+    found = [read_build(store, f"latest{back}", "mix").build for back in ("", "~0", "~1")]
+    assert found == ["3-new", "3-new", "1-old"]
+    with pytest.raises(UsageError, match="there is no latest~2: 2 builds with mix stand"):
+        read_build(store, "latest~2", "mix")
+    with pytest.raises(UsageError, match="no build is called 'latest~'"):
+        read_build(store, "latest~")
+    assert [plan.build for plan in standing_builds(store)] == ["3-new", "1-old"]
+    assert [plan.build for plan in standing_builds(store, before="3-new")] == ["1-old"]
 
 
 def test_a_stage_stands_once_its_manifest_is_put(store: Store) -> None:

@@ -1,0 +1,135 @@
+"""The story of a message or a conversation: the object that `vatra explain --json` prints.
+
+All texts in it are made safe to look at (schemas.visible) before they get here.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+
+class FileStory(BaseModel):
+    """The file that a conversation was read from; path and label are null when the plan no longer names it."""
+
+    digest: str
+    label: str | None
+    path: str | None
+    format: str | None
+
+
+class StandingStory(BaseModel):
+    """Whether this is the copy that counts; else the file that holds the newer one."""
+
+    current: bool
+    superseded_by: str | None = None
+    superseded_by_label: str | None = None
+
+
+class HitStory(BaseModel):
+    """A rule of a pattern family that hit: how often, and where first (code points)."""
+
+    rule: str
+    count: int
+    start: int
+    end: int
+    text: str
+
+
+class SignalStory(BaseModel):
+    """What was measured. A toxicity score is null where the message was not scored, and `not_scored` says why."""
+
+    language: str
+    language_inherited: bool
+    chars: int
+    visible_chars: int
+    words: int
+    repetition: float
+    ellipsis_only: bool
+    hits: list[HitStory]
+    toxicity: dict[str, float | None]
+    not_scored: str | None
+
+
+class EvidenceStory(BaseModel):
+    """What a verdict rests on: rule, score where there is one, span in code points, and the text of the span."""
+
+    rule: str
+    score: float | None
+    start: int
+    end: int
+    text: str
+
+
+class VerdictStory(BaseModel):
+    """What the filter decided."""
+
+    action: str
+    reason: str | None
+    evidence: list[EvidenceStory]
+
+
+class CorpusStory(BaseModel):
+    """An example's way: its twins, and its place in the corpus or why it has none."""
+
+    example_id: str
+    cluster_id: str | None = None
+    keeper_id: str | None = None
+    twins: list[str] = Field([], description="The other examples of the cluster.")
+    similarity: float | None = None
+    method: str | None = None
+    phase: int | None = None
+    split: str | None = None
+    order: int | None = Field(None, description="Place in the split, from 0.")
+    split_size: int | None = None
+    left_out: str | None = Field(None, description="Why it is not in the corpus; null when it is.")
+
+
+class MessageStory(BaseModel):
+    """One message. What its build has not reached is null."""
+
+    message_id: str
+    position: int
+    role: str
+    author: str | None
+    model: str | None
+    created_at: str | None
+    text: str
+    text_cut: bool
+    signals: SignalStory | None = None
+    verdict: VerdictStory | None = None
+    placement: str | None = None
+    placement_reason: str | None = None
+
+
+class ConversationStory(BaseModel):
+    """One copy of a conversation. `branches`: points at which it forks; only the last seen branch was read."""
+
+    conversation_id: str
+    native_id: str | None
+    file: FileStory
+    provider: str
+    source: str
+    model: str | None
+    title: str | None
+    created_at: str | None
+    updated_at: str | None
+    messages: int
+    branches: int
+    flags: list[str]
+    standing: StandingStory | None
+    corpus: CorpusStory | None = Field(None, description="Null where no example was made of it (yet).")
+
+
+class Story(BaseModel):
+    """What `vatra explain` answers: the conversation, and of it one message or all.
+
+    `copies` are the other copies of the same id, from overlapping exports.
+    """
+
+    build: str
+    kind: str
+    id: str
+    conversation: ConversationStory
+    lines: list[MessageStory]
+    copies: list[FileStory] = []
+    unreached: list[str] = Field([], description="Stages of the pipeline that this build has not done.")

@@ -1,0 +1,36 @@
+"""Where the assembly would place messages, found out without their texts: placing asks for roles and verdicts only."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from schemas.parts import conversation_rows
+from tasks.assembly.repair import Turn, assemble
+
+
+def place_part(messages: pa.Table, verdicts: pa.Table) -> pa.Table:
+    """Placement and reason of each message of a part, as `assemble_part` would give them.
+
+    `messages` needs role and position, the aligned `verdicts` action and reason.
+    """
+    columns = zip(
+        messages["role"].to_pylist(),
+        verdicts["action"].to_pylist(),
+        verdicts["reason"].to_pylist(),
+        strict=True,
+    )
+    turns = [Turn(role=role, content="", action=action, reason=reason) for role, action, reason in columns]
+    rows = conversation_rows(messages).tolist()
+    start = 0
+    while start < len(turns):
+        end = start + 1
+        while end < len(turns) and rows[end] == rows[start]:
+            end += 1
+        assemble(turns[start:end])
+        start = end
+    return pa.table(
+        {
+            "placement": pa.array([turn.placement for turn in turns], pa.string()),
+            "reason": pa.array([turn.reason for turn in turns], pa.string()),
+        }
+    )

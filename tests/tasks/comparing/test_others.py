@@ -1,0 +1,86 @@
+"""Settings, files and examples of two builds."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from schemas.comparison import setting_text
+from schemas.manifest import SourceFile
+from schemas.settings import BuildSettings, MixSettings
+from tasks.comparing import changed_inputs, changed_settings, example_states
+from tests.schemas.rows import an_id, table
+
+
+def test_settings_differ_by_dotted_key() -> None:
+    old = BuildSettings().model_dump(mode="json")
+    new = BuildSettings.model_validate(
+        {"quality": {"min_chars": 5}, "slop": {"patterns": ["a b"]}, "mix": {"shares": {"claude": 1.0}}}
+    ).model_dump(mode="json")
+    assert changed_settings(old, old) == []
+    assert [(c.key, c.before, c.after) for c in changed_settings(old, new)] == [
+        ("mix.shares.claude", None, 1.0),
+        ("quality.min_chars", 10, 5),
+        ("slop.patterns", [], ["a b"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "not set"),
+        ("mask", "mask"),
+        (True, "true"),
+        (["en", "ro"], '["en", "ro"]'),
+        ([{"name": "dog", "pattern": "d.g"}], "dog"),
+        ([], "[]"),
+    ],
+)
+def test_values_are_shown_as_people_write_them(value: object, text: str) -> None:
+    assert setting_text(value) == text
+
+
+def source(path: str, digest: str) -> SourceFile:
+    return SourceFile(
+        path=path, member=None, digest=digest, size=7, encoding="utf-8", format="generic", source="x"
+    )
+
+
+def test_files_are_compared_by_content() -> None:
+    old = [source("a/one.json", "1"), source("a/two.json", "2"), source("a/two again.json", "2")]
+    new = [source("b/moved.json", "1"), source("b/two.json", "2"), source("b/three.json", "3")]
+    added, removed = changed_inputs(old, new)
+    assert [f.label for f in added] == ["three.json"]
+    assert [f.label for f in removed] == ["two again.json"]
+
+
+def examples(*sources: str) -> pa.Table:
+    return table("examples", *({"example_id": an_id(n), "source": s} for n, s in enumerate(sources)))
+
+
+def states(
+    sources: list[str], settings: MixSettings, keeper: dict[int, int], split: dict[int, str]
+) -> list[str]:
+    clusters = table(
+        "clusters", *({"example_id": an_id(m), "keeper_id": an_id(k)} for m, k in keeper.items())
+    )
+    mixture = table("mixture", *({"example_id": an_id(n), "split": s} for n, s in split.items()))
+    found = example_states(examples(*sources), clusters, mixture, settings)
+    return found.sort("row")["state"].to_list()
+
+
+def test_an_example_is_in_a_split_or_left_out_for_a_reason() -> None:
+    twins = {0: 0, 1: 0}
+    assert states(["a"] * 4, MixSettings(total=2), twins, {0: "train", 2: "test"}) == [
+        "train", "left_out:exact_duplicate", "test", "left_out:over_total",
+    ]  # fmt: skip
+    shares = MixSettings(shares={"a": 1.0})
+    assert states(["a", "a", "b"], shares, {}, {0: "train"}) == [
+        "train", "left_out:over_share", "left_out:source_without_share",
+    ]  # fmt: skip
+
+
+def test_stages_that_were_not_reached_say_so() -> None:
+    unmixed = example_states(examples("a"), table("clusters"), None, MixSettings())
+    assert unmixed["state"].to_list() == ["unique"]
+    assert example_states(examples("a"), None, None, MixSettings())["state"].to_list() == ["assembled"]
