@@ -12,6 +12,7 @@ from schemas.errors import InputError
 from schemas.manifest import SourceFile
 from schemas.settings import ParseSettings
 from tasks.parsers.contract import Parser, Unparsable
+from tasks.parsers.encodings import WIDE
 from tasks.parsers.sources import HashingStream, opened
 from tasks.parsers.stream import Broken, ItemReader
 from tasks.parsers.window import CHUNK, TextWindow
@@ -22,7 +23,6 @@ Place = Callable[[], str]
 _SAMPLE = 20
 #: No id is longer (bytes); one that two chunks share must not be missed.
 _LONGEST_ID = 400
-_WIDE = ("utf-16", "utf-32")
 
 
 def items_of(
@@ -84,7 +84,7 @@ def _all_differ(source: SourceFile, parser: Parser) -> bool:
 
     Reads bytes, parses nothing: items are counted by the key that each of them has.
     """
-    if source.encoding.startswith(_WIDE):
+    if source.encoding.startswith(WIDE):
         return False
     pattern, key = re.compile(parser.id_pattern), parser.item_key
     found: set[bytes] = set()
