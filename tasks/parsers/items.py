@@ -86,21 +86,24 @@ def _all_differ(source: SourceFile, parser: Parser) -> bool:
     """
     if source.encoding.startswith(WIDE):
         return False
-    pattern, key = re.compile(parser.id_pattern), parser.item_key
+    pattern, id_key, item_key = re.compile(parser.id_pattern), parser.id_key, parser.item_key
     found: set[bytes] = set()
     items = 0
     behind = 0  # where the last match ended, counted from the beginning of `data`
     data = b""
     with opened(source.path, source.member) as stream:
         while chunk := stream.read(CHUNK):
-            items += (data[len(data) - len(key) + 1 :] + chunk).count(key)
+            items += (data[len(data) - len(item_key) + 1 :] + chunk).count(item_key)
             kept = max(behind, len(data) - _LONGEST_ID)
             data, behind = data[kept:] + chunk, 0
-            for match in pattern.finditer(data):
-                if match[1] in found:
-                    return False
-                found.add(match[1])
-                behind = match.end()
+            place = data.find(id_key)
+            while place >= 0:
+                if match := pattern.match(data, place + len(id_key)):
+                    if match[1] in found:
+                        return False
+                    found.add(match[1])
+                    behind = match.end()
+                place = data.find(id_key, place + len(id_key))
     return len(found) == items
 
 
