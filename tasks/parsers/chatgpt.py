@@ -48,7 +48,8 @@ class ChatGPTParser:
     provider = "chatgpt"
     broad = False
     has_ids = True
-    id_pattern = rb'"conversation_id"\s{0,20}:\s{0,20}"([^"]{1,300})"'
+    id_key = b'"conversation_id"'
+    id_pattern = rb'\s{0,20}:\s{0,20}"([^"]{1,300})"'
     item_key = b'"mapping"'
 
     def matches(self, sample: Sequence[object]) -> bool:

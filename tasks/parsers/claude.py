@@ -39,7 +39,8 @@ class ClaudeParser:
     provider = "claude"
     broad = False
     has_ids = True
-    id_pattern = rb'"uuid"\s{0,20}:\s{0,20}"([^"]{1,300})"\s{0,20},\s{0,20}"name"'
+    id_key = b'"uuid"'
+    id_pattern = rb'\s{0,20}:\s{0,20}"([^"]{1,300})"\s{0,20},\s{0,20}"name"'
     item_key = b'"chat_messages"'
 
     def matches(self, sample: Sequence[object]) -> bool:

@@ -81,7 +81,8 @@ class Parser(Protocol):
 
     `broad` formats are asked only when no other format, and no format we know but do not read, claims the file.
     `has_ids`: conversations carry ids of the provider's, so that a file may hold copies of one.
-    `id_pattern`: what such an id looks like in the bytes of a usual export, the id as its group; empty: unknown.
+    `id_key`, `id_pattern`: the key of such an id in the bytes of a usual export, quotes included, and what stands
+    behind it, the id as the pattern's group; empty: unknown.
     `item_key`: the key, quotes included, that each item has once in such an export.
     """
 
@@ -89,6 +90,7 @@ class Parser(Protocol):
     provider: str
     broad: bool
     has_ids: bool
+    id_key: bytes
     id_pattern: bytes
     item_key: bytes
 

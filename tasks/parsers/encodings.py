@@ -8,6 +8,8 @@ import codecs
 DAMAGED_UTF8 = "utf-8+cp1252"
 #: A UTF-32 file with units that are no characters: those become U+FFFD.
 DAMAGED_UTF32 = "utf-32+replaced"
+#: How the names of encodings begin whose characters take two or four bytes.
+WIDE = ("utf-16", "utf-32")
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16: its mark begins with the same two bytes
@@ -105,7 +107,7 @@ def decoder_for(encoding: str) -> codecs.IncrementalDecoder:
     if encoding == DAMAGED_UTF32:
         codecs.register_error(_WIDE, _replace_wide)
         return codecs.getincrementaldecoder("utf-32")(_WIDE)
-    errors = "surrogatepass" if encoding.startswith(("utf-16", "utf-32")) else "strict"
+    errors = "surrogatepass" if encoding.startswith(WIDE) else "strict"
     return codecs.getincrementaldecoder(encoding)(errors)
 
 
@@ -113,7 +115,7 @@ def encoded_width(text: str, encoding: str) -> int:
     """How many bytes `text` took up in a file of this encoding."""
     if encoding in ("cp1252", "latin-1"):
         return len(text)
-    family = encoding[:6] if encoding.startswith(("utf-16", "utf-32")) else ""
+    family = encoding[:6] if encoding.startswith(WIDE) else ""
     return len(text.encode(f"{family}-le" if family else "utf-8", "surrogatepass"))
 
 

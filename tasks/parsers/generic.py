@@ -33,6 +33,7 @@ class GenericParser:
     provider = "generic"
     broad = True
     has_ids = False
+    id_key = b""
     id_pattern = b""
     item_key = b""
 

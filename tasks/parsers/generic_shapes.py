@@ -151,7 +151,7 @@ def _is_reply(chosen: object, turns: list[Any]) -> bool:
     last = next((role_of(turn) for turn in reversed(dictionaries(turns))), "")
     if isinstance(chosen, list):
         first = next((role_of(turn) for turn in dictionaries(chosen)), "")
-        return first == "assistant" != last
+        return first == "assistant" and last != "assistant"
     return isinstance(chosen, str) and bool(chosen.strip()) and last != "assistant"
 
 

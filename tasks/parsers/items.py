@@ -12,6 +12,7 @@ from schemas.errors import InputError
 from schemas.manifest import SourceFile
 from schemas.settings import ParseSettings
 from tasks.parsers.contract import Parser, Unparsable
+from tasks.parsers.encodings import WIDE
 from tasks.parsers.sources import ChecksumStream, opened
 from tasks.parsers.stream import Broken, ItemReader
 from tasks.parsers.window import CHUNK, TextWindow
@@ -22,7 +23,6 @@ Place = Callable[[], str]
 _SAMPLE = 20
 #: No id is longer (bytes); one that two chunks share must not be missed.
 _LONGEST_ID = 400
-_WIDE = ("utf-16", "utf-32")
 
 
 def items_of(
@@ -84,24 +84,27 @@ def _all_differ(source: SourceFile, parser: Parser) -> bool:
 
     Reads bytes, parses nothing: items are counted by the key that each of them has.
     """
-    if source.encoding.startswith(_WIDE):
+    if source.encoding.startswith(WIDE):
         return False
-    pattern, key = re.compile(parser.id_pattern), parser.item_key
+    pattern, id_key, item_key = re.compile(parser.id_pattern), parser.id_key, parser.item_key
     found: set[bytes] = set()
     items = 0
     behind = 0  # where the last match ended, counted from the beginning of `data`
     data = b""
     with opened(source.path, source.member) as stream:
         while chunk := stream.read(CHUNK):
-            border = len(key) - 1
-            items += chunk.count(key) + (data[len(data) - border :] + chunk[:border]).count(key)
+            border = len(item_key) - 1
+            items += chunk.count(item_key) + (data[len(data) - border :] + chunk[:border]).count(item_key)
             kept = max(behind, len(data) - _LONGEST_ID)
             data, behind = data[kept:] + chunk, 0
-            for match in pattern.finditer(data):
-                if match[1] in found:
-                    return False
-                found.add(match[1])
-                behind = match.end()
+            place = data.find(id_key)
+            while place >= 0:
+                if match := pattern.match(data, place + len(id_key)):
+                    if match[1] in found:
+                        return False
+                    found.add(match[1])
+                    behind = match.end()
+                place = data.find(id_key, place + len(id_key))
     return len(found) == items
 
 

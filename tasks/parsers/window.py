@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Protocol
 
-from tasks.parsers.encodings import decoder_for, encoded_width
+from tasks.parsers.encodings import WIDE, decoder_for, encoded_width
 
 CHUNK = 1 << 20
 #: No element may be longer (characters): what is longer is passed over and reported.
@@ -53,7 +53,9 @@ class TextWindow:
         self._stream, self._encoding, self._chunk, self._on_bytes = stream, encoding, chunk, on_bytes
         self._decoder = decoder_for(encoding)
         self._bytes_read = 0
-        self._lines, self._counted = 0, 0  # newlines before text[self._counted]
+        self._wide = encoding.startswith(WIDE)
+        self._newlines = 0  # of all that was read
+        self._asked = (-1, 0)  # the place in the whole file whose line was asked for last, and that line
 
     def grow(self) -> bool:
         """Read on, twice as much when an element does not fit, and drop what lies before `at`; False at the end."""
@@ -69,19 +71,25 @@ class TextWindow:
                 # A character that the end of the file cuts in two must not vanish unnoticed.
                 fresh = "\ufffd" if self._decoder.getstate()[0] else ""
             if fresh:
-                self.line()
-                self._counted -= self.at
+                # Bytes are counted faster than characters, and whether there are any is known at once.
+                if self._wide:
+                    self._newlines += fresh.count("\n")
+                elif b"\n" in data:
+                    self._newlines += data.count(b"\n")
                 self.base += self.at
                 self.text, self.at = self.text[self.at :] + fresh, 0
                 return True
         return False
 
     def line(self) -> int:
-        """The number of the line that `at` stands in, counted from 1. `at` never goes back before a line asked for."""
-        if self.at > self._counted:
-            self._lines += self.text.count("\n", self._counted, self.at)
-            self._counted = self.at
-        return self._lines + 1
+        """The number of the line that `at` stands in, counted from 1."""
+        place, line = self._asked
+        if self.base <= place <= self.base + self.at:
+            line += self.text.count("\n", place - self.base, self.at)
+        else:
+            line = 1 + self._newlines - self.text.count("\n", self.at)
+        self._asked = (self.base + self.at, line)
+        return line
 
     def peek(self) -> str:
         """The next character that is no white space, with `at` on it; empty at the end."""

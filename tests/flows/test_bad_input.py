@@ -47,6 +47,9 @@ def refused(answer: Any, home: Path, code: int, *words: str) -> None:
         (["build", "{tmp}/zero.json"], 1, ["empty file", "zero.json"]),
         (["build", "{tmp}/fake.zip"], 1, ["fake.zip"]),
         (["build", "{tmp}/list.json"], 1, ["no conversation"]),
+        (["build", "{tmp}/pipe"], 1, ["neither a file nor a folder", "pipe"]),
+        (["build", "{tmp}/mixed"], 1, ["no chat export", "cracked.zip", "damaged", "note.txt", "a link to nothing"]),
+        (["build", "{tmp}/chat.json", "{tmp}/mixed/cracked.zip"], 1, ["damaged", "cracked.zip"]),
         (["build", "{tmp}/chat.json", "--set", "quality.min_char=3"], 2, ["Did you mean quality.min_chars?"]),
         (["build", "{tmp}/chat.json", "--settings", "{tmp}/typo.yaml"], 2, ["blacklst", "Did you mean blacklist?"]),
         (["build", "{tmp}/chat.json", "--settings", "{tmp}/none.yaml"], 2, ["no such settings file"]),
@@ -85,6 +88,11 @@ def test_before_anything_is_begun(
     (tmp_path / "zero.json").touch()
     (tmp_path / "fake.zip").write_bytes(b"this is not a zip")
     (tmp_path / "list.json").write_text("[]")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "mixed").mkdir()
+    (tmp_path / "mixed/cracked.zip").write_bytes(b"PK\x03\x04 and no more")
+    (tmp_path / "mixed/note.txt").write_text("Milk, bread, candles")
+    (tmp_path / "mixed/link").symlink_to(tmp_path / "gone")
     (tmp_path / "typo.yaml").write_text("blacklst: {enabled: false}")
     (tmp_path / "broken.yaml").write_text("toxicity:\n  scorer: [")
     chat(tmp_path / "chat.json", "It is a long and quiet story.")
@@ -137,6 +145,20 @@ def test_all_messages_filtered_away(tmp_path: Path, run_vatra: Any) -> None:
     assert "assistant message is left" in Path(answer.object["report"]).read_text("utf-8")
     assert answer.object["messages"]["parsed"] == {"assistant": 3, "user": 3}
     assert list(home.glob("rejected/filter/*/validation.json"))
+
+
+def test_a_damaged_neighbour_does_not_stop_the_rest(tmp_path: Path, run_vatra: Any) -> None:
+    folder = tmp_path / "inbox"
+    folder.mkdir()
+    chat(folder / "chat.json", "It is a long and quiet story.")
+    (folder / "cracked.zip").write_bytes(b"PK\x03\x04 and no more")
+    os.mkfifo(folder / "pipe")
+    answer = run_vatra("build", folder, "--home", tmp_path / "home", *OFFLINE, "--json")
+    assert answer.code == 0, answer.errors
+    assert answer.object["messages"]["parsed"] == {"assistant": 1, "user": 1}
+    [record] = (tmp_path / "home/builds").glob("*.json")
+    skipped = dict(json.loads(record.read_text("utf-8"))["skipped"])
+    assert skipped == {"cracked.zip": "not a zip file, or a damaged one", "pipe": "no regular file"}
 
 
 def test_encrypted_and_damaged_members(tmp_path: Path, run_vatra: Any) -> None:

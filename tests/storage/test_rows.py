@@ -52,7 +52,7 @@ def test_no_row_and_all_columns(dataset: Dataset) -> None:
 def test_a_damaged_part_is_told(dataset: Dataset) -> None:
     path = Path(dataset.store.full(dataset.files("messages")[0].path))
     path.write_bytes(path.read_bytes()[:50])
-    with pytest.raises(StoreError, match="a part cannot be read"):
+    with pytest.raises(StoreError, match="its bytes are not those that were published"):
         take_rows(dataset, "messages", [0], ["content"])
     assert take_rows(dataset, "messages", [5], ["content"])["content"].to_pylist() == ["5"], (
         "others are not touched"

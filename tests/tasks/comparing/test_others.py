@@ -42,7 +42,14 @@ def test_values_are_shown_as_people_write_them(value: object, text: str) -> None
 
 def source(path: str, digest: str) -> SourceFile:
     return SourceFile(
-        path=path, member=None, digest=digest, checksum=digest, size=7, encoding="utf-8", format="generic", source="x"
+        path=path,
+        member=None,
+        digest=digest,
+        checksum=digest,
+        size=7,
+        encoding="utf-8",
+        format="generic",
+        source="x",
     )
 
 

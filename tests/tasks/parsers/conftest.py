@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,8 +13,6 @@ import pytest
 from schemas.settings import ParseSettings
 from schemas.tables import SCHEMAS
 from tasks.parsers import SourceFile, discover, examine, parse_files
-
-MINUTE = 60.0
 
 
 def read_files(files: Any, settings: ParseSettings | None = None) -> SimpleNamespace:
@@ -134,3 +133,21 @@ def chat() -> Callable[..., dict[str, Any]]:
         return {**fields, "mapping": mapping, "current_node": before, **more}
 
     return make
+
+
+#: Small exports, as text.
+CLAUDE = json.dumps([{"uuid": "c", "chat_messages": [{"sender": "human", "text": "hello"}]}])
+CHATGPT = json.dumps([{"mapping": {}}])
+
+
+def reasons(found: Any) -> dict[str, str]:
+    """What a discovery passed over, and why."""
+    return {each.label: each.reason for each in found.skipped}
+
+
+def zipped(path: Path, members: dict[str, Any]) -> Path:
+    """A zip with these members."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path

@@ -118,8 +118,9 @@ def test_order_is_the_arrays_until_two_share_a_parent(parse):
 
 def test_converted_shapes(parse):
     message = {"author": {"role": "Human"}, "content": [text("q")]}
-    result = parse({"conversations": [conversation(message, {"role": "assistant", "text": "a"})]})
-    assert result.texts == [("user", "q"), ("assistant", "a")]
+    answer = {"role": "assistant", "content": text("a"), "text": "flat"}
+    result = parse({"conversations": [conversation(message, {"role": "assistant", "text": "a"}, answer)]})
+    assert result.texts == [("user", "q"), ("assistant", "a"), ("assistant", "a")]
     assert result.imports[0]["format"] == "claude"
 
 
