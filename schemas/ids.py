@@ -19,12 +19,8 @@ def hash_bytes(data: bytes) -> str:
 
 def hash_fields(*fields: str | int) -> str:
     """Hash of several fields; no two different tuples share an encoding (each field is length-prefixed)."""
-    hasher = hashlib.blake2b(digest_size=DIGEST_BYTES)
-    for field in fields:
-        data = str(field).encode("utf-8", "surrogatepass")
-        hasher.update(b"%d:" % len(data))
-        hasher.update(data)
-    return hasher.hexdigest()
+    encoded = [str(field).encode("utf-8", "surrogatepass") for field in fields]
+    return hash_bytes(b"".join([b"%d:%b" % (len(data), data) for data in encoded]))
 
 
 def canonical_json(value: Any) -> bytes:

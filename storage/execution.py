@@ -107,6 +107,7 @@ def compute_unit(job: Job, number: int, unit: Unit) -> list[PartRecord]:
     for index, part in enumerate(job.stage.function(*arguments)):
         records.append(_write(job, f"{number}-{index}", part))
         del part  # or two parts are alive while the next one is made
+        pa.default_memory_pool().release_unused()  # what was freed goes back to the system, not to fragments
         reach("part-written")
     return records
 

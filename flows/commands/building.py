@@ -6,11 +6,12 @@ import argparse
 import json
 import math
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from flows.commands.session import answer, at_work, flow_runs, server_for
-from schemas.errors import InputError, UsageError
+from schemas.errors import InputError, UsageError, VatraError
 from schemas.settings import BuildSettings, load_build_settings
 from schemas.settings.loading import apply_overrides, build_settings
 from storage.home import open_home
@@ -95,18 +96,27 @@ def _check_paths(paths: list[Path]) -> None:
         if not there:
             hint = " (a setting? every key=value needs its own --set)" if "=" in path.name else ""
             raise UsageError(f"there is no such file or folder{hint}", where=str(path))
-        if path.is_dir() and not any(path.iterdir()):
+        if _is_empty_folder(path):
             raise InputError(
                 "the folder is empty", where=str(path), fix="Name the folder that holds your export."
             )
 
 
+def _is_empty_folder(path: Path) -> bool:
+    try:
+        return path.is_dir() and not any(path.iterdir())
+    except OSError:  # it may not be listed, which is said when it is read
+        return False
+
+
 def _size(paths: list[Path]) -> int:
-    """Bytes on disk under the paths, for a progress bar."""
+    """Bytes on disk under the paths, for a progress bar; what cannot be looked at counts nothing here."""
+    from tasks.parsers.walking import files_below
+
     total = 0
     for path in paths:
-        for folder, _, names in os.walk(path) if path.is_dir() else [(str(path.parent), [], [path.name])]:
-            total += sum(
-                (Path(folder) / name).stat().st_size for name in names if (Path(folder) / name).is_file()
-            )
+        with suppress(VatraError, OSError):
+            for file in files_below(path, lambda name, reason: None) if path.is_dir() else [path]:
+                with suppress(OSError):
+                    total += file.stat().st_size
     return total
