@@ -1,27 +1,72 @@
-"""The flow `build-corpus`: from exported chats to a validated corpus, and an adapter when the settings ask for it."""
+"""The flow `build-corpus`: from exported chats to a validated corpus, and an adapter when the settings ask for it.
+
+Two functions, one flow: `build_corpus` is what a deployment's form shows and a worker runs; `build_here` is what the
+command line runs in its own process, over a build that it planned already.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from prefect import flow
+from prefect.client.schemas.objects import State
 
-from flows.building import run_stages
+from flows.building import run_stages, tell
+from flows.inbox import take_inbox
+from flows.outcomes import outcome
 from flows.planning import open_build, plan_build
+from flows.processes import record_process
+from schemas.errors import UsageError
 from schemas.settings import BuildSettings
+from schemas.settings.loading import layer_settings
+from schemas.settings.presets import BuildPresetName
 from storage.home import open_home
 from tasks.accounts import BuildReport
 
 
-@flow(name="build-corpus", persist_result=False, validate_parameters=True)
+@flow(name="build-corpus", persist_result=False)
 def build_corpus(
+    paths: list[str] = [],  # noqa: B006 - Prefect copies it
+    inbox: bool = False,
+    preset: BuildPresetName = BuildPresetName("default"),  # noqa: B008 - a string
+    settings: BuildSettings = BuildSettings(),  # noqa: B008 - frozen
+) -> State[Any]:
+    """Build a training corpus from chat exports.
+
+    Args:
+        paths: Files, folders or zips with exported chats, as absolute paths on this machine.
+        inbox: Take what lies in the inbox folder of the home.
+        preset: Settings to start from. A setting below that differs from its default wins over the preset.
+        settings: What is kept, masked and dropped, how the corpus is mixed, whether an adapter is trained.
+    """
+    return outcome(lambda: _build(paths, inbox, preset, settings))
+
+
+def _build(paths: list[str], inbox: bool, preset: str, settings: BuildSettings) -> str:
+    home = open_home()
+    given = [Path(path).expanduser() for path in paths]
+    for path in given:
+        if not path.is_absolute() or not path.exists():
+            raise UsageError("there is no such file or folder (a full path is needed)", where=str(path))
+    given += take_inbox(home) if inbox else []
+    if not given and inbox:
+        return "The inbox is empty: there is nothing to build."
+    if not given:
+        raise UsageError("there is nothing to build from", fix="Name paths, or switch on `inbox`.")
+    run = plan_build(home, given, layer_settings(preset, settings))
+    return tell(run_stages(run))
+
+
+@flow(name="build-corpus", persist_result=False, validate_parameters=True)
+def build_here(
     paths: list[str],
     settings: BuildSettings = BuildSettings(),  # noqa: B008 - frozen
     home: str | None = None,
     planned: str | None = None,
     workers: int | None = None,
 ) -> BuildReport:
-    """Build a training corpus from chat exports.
+    """Build a training corpus in this process.
 
     Args:
         paths: Files, folders or zips with exported chats.
@@ -30,6 +75,7 @@ def build_corpus(
         planned: A build that was planned already over these paths; none: plan a new one.
         workers: Processes for the row stages; the default is one per core.
     """
+    record_process()
     where = open_home(Path(home) if home else None)
     if planned is not None:
         run = open_build(where, planned, workers)

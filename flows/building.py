@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flows.pipeline import pipeline_for
+from flows.train_lora import hand_over
 from schemas.errors import VatraError
 from schemas.summary import BuildSummary, StageSummary
 from tasks.accounts import BuildReport
@@ -29,13 +30,32 @@ def run_stages(run: Run) -> BuildReport:
     stages: list[StageSummary] = []
     try:
         for step, task in pipeline_for(run.settings):
-            if step.name in run.record.stages:
+            if step.name not in run.record.stages:
+                continue
+            handed_over = hand_over(run) if step is TRAIN_LORA else None
+            if handed_over is None:
                 stages.append(task(run))
+            else:
+                summary = summary.model_copy(update={"handed_over": handed_over})
     except VatraError as error:
         stopped = summary.model_copy(update={"stages": stages, "error": str(error)})
         raise BuildFailed(error, stopped, _report_failure(run, stopped)) from error
     artifacts = [str(adapter_folder(run))] if stages[-1].stage == TRAIN_LORA.name else []
     return report_build(run, summary.model_copy(update={"stages": stages, "artifacts": artifacts}))
+
+
+def tell(report: BuildReport) -> str:
+    """One line for the state of a run that a worker did."""
+    summary = report.summary
+    line = f"Build {summary.build}: {summary.stages[-1].stage} done"
+    if summary.corpus.train:
+        counts = summary.corpus
+        line = (
+            f"Build {summary.build}: {counts.train:,} train, {counts.validation:,} validation, "
+            f"{counts.test:,} test examples"
+        )
+    training = f"; training handed over to the run {summary.handed_over}" if summary.handed_over else ""
+    return f"{line}{training}. Report: {summary.report}"
 
 
 def _report_failure(run: Run, summary: BuildSummary) -> BuildReport | None:

@@ -3,6 +3,7 @@
     vatra build export.zip --settings mine.yaml
     vatra stage filter --set quality.min_chars=5
     vatra report | vatra export --format jsonl --out pairs.jsonl | vatra presets | vatra fetch toxicity
+    vatra up | vatra status | vatra down
 
 Nothing heavy is imported before the arguments are known to be right: `vatra --help` answers within a second.
 Exit codes: 0 the work was done, 1 a stage failed, 2 the arguments or settings are wrong, 130 interrupted.
@@ -84,6 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
     presets.add_argument("--json", action="store_true", help="print one JSON object")
     presets.set_defaults(runs="flows.commands.inspecting:presets")
     _add_fetch(commands)
+    _add_services(commands)
     return parser
 
 
@@ -109,6 +111,9 @@ def _add_stage(commands: argparse._SubParsersAction[_Parser]) -> None:
         "paths", nargs="*", type=Path, metavar="PATH", help="exports: start a new build over them"
     )
     stage.add_argument("--build", default="latest", help="the build to start from (default: the latest)")
+    stage.add_argument(
+        "--downstream", action="store_true", help="carry on with the stages behind it, to a new corpus"
+    )
     _add_settings(stage)
     _add_common(stage)
 
@@ -148,6 +153,21 @@ def _add_fetch(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     _add_home(fetch)
     fetch.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+
+
+def _add_services(commands: argparse._SubParsersAction[_Parser]) -> None:
+    texts = {
+        "up": "start the home's server (with its UI), worker and schedules, in the background",
+        "status": "what runs in the background, and what comes next",
+        "down": "stop what `vatra up` started",
+    }
+    for name, text in texts.items():
+        command = commands.add_parser(name, help=text)
+        command.set_defaults(runs=f"flows.commands.serving:{name}")
+        if name == "up":
+            command.add_argument("--port", type=int, metavar="N", help="of 127.0.0.1 (default: 4200)")
+        _add_home(command)
+        command.add_argument("--json", action="store_true", help="print one JSON object as the last line")
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:

@@ -14,6 +14,9 @@ from storage.artifacts import artifact_folder
 from storage.datasets import dataset_folder
 from storage.store import Store
 
+#: The one stage that may be done by another run than the build's own.
+TRAINING = "train-lora"
+
 
 def new_build_id(now: datetime | None = None) -> str:
     """A name that sorts by time: `20261120-183005-4f2a`."""
@@ -52,11 +55,13 @@ def list_builds(store: Store) -> list[str]:
 def latest_build(store: Store, stage: str) -> BuildRecord:
     """The newest build that has `stage` and in which all that was planned stands. Raises UsageError.
 
-    A build that failed is not what a person means by the latest: its settings may be why it failed.
+    A build that failed is not what a person means by the latest: its settings may be why it failed. Its corpus
+    counts even so when only the training is missing: a worker may still be at it.
     """
     for build in list_builds(store):
         record = read_build(store, build)
-        if stage in record.stages and all(stands(store, record, planned) for planned in record.stages):
+        wanted = set(record.stages) - ({TRAINING} - {stage})
+        if stage in record.stages and all(stands(store, record, planned) for planned in wanted):
             return record
     raise UsageError(
         f"there is no build yet in which {stage} is done",
