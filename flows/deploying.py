@@ -50,6 +50,12 @@ def apply_deployments(client: SyncPrefectClient, deployments: list[dict[str, Any
         _apply(client, one)
 
 
+def are_deployed(client: SyncPrefectClient, deployments: list[dict[str, Any]]) -> bool:
+    """Whether the server knows all of them by name: its database may be another one than the last time."""
+    known = {deployment.name for deployment in client.read_deployments(limit=200)}
+    return {one["name"] for one in deployments} <= known
+
+
 def make_pool(client: SyncPrefectClient) -> None:
     """The work pool and its queues, if they are missing."""
     try:

@@ -43,15 +43,25 @@ class Service(BaseModel):
 
 
 class Services(BaseModel):
-    """The contents of `services.json`."""
+    """The contents of `services.json`; after `vatra down` the port and what was deployed are still known."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     home: str
     port: int
-    server: Service
+    server: Service | None = None
     worker: Service | None = None
     deployed: str | None = None
+
+    @property
+    def server_runs(self) -> bool:
+        """Whether the server's process is still there."""
+        return self.server is not None and self.server.running
+
+    @property
+    def worker_runs(self) -> bool:
+        """Whether the worker's process is still there."""
+        return self.worker is not None and self.worker.running
 
     @property
     def address(self) -> str:
@@ -96,15 +106,10 @@ def write_services(home: Home, services: Services) -> None:
     temporary.replace(path)
 
 
-def forget_services(home: Home) -> None:
-    """Nothing runs any more."""
-    _path(home.path).unlink(missing_ok=True)
-
-
 def live_server(home: Home) -> Services | None:
     """The services when their server runs, is ours and answers; otherwise None."""
     services = read_services(home)
-    if services is None or not services.server.running:
+    if services is None or not services.server_runs:
         return None
     said = ask_identity(services.port)
     return services if said and said.get("home") == str(home.path) else None
@@ -115,7 +120,7 @@ def worker_is_up(home: Home) -> bool:
     services = read_services(home)
     if services is None or os.environ.get("PREFECT_API_URL") != services.api_url:
         return False
-    return services.server.running and services.worker is not None and services.worker.running
+    return services.server_runs and services.worker_runs
 
 
 def ask_identity(port: int, patience: float = 5.0) -> dict[str, Any] | None:

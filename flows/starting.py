@@ -20,7 +20,6 @@ from flows.services import (
     Service,
     Services,
     ask_identity,
-    forget_services,
     left_behind,
     live_server,
     new_service,
@@ -69,24 +68,26 @@ def bring_up(home: Home, port: int | None, say: Say) -> Started:
     except VatraError:
         if started.new_server:
             _stop(started.services.server)
-            forget_services(home)
+            write_services(home, started.services.model_copy(update={"server": None, "worker": None}))
         raise
 
 
 def take_down(home: Home, say: Say) -> list[str]:
     """Stop the worker, then the server; returns what was stopped, for people."""
     services = read_services(home) or left_behind(home)
+    if services is None:
+        return []
     stopped = []
-    if services is not None:
-        if services.worker is not None and services.worker.running:
-            say("stopping the worker and the runs that it started")
-            _stop_worker(services.worker)
-            stopped.append(f"worker (process {services.worker.mark.pid})")
-        if services.server.running:
-            say("stopping the server")
-            _stop(services.server)
-            stopped.append(f"server on port {services.port} (process {services.server.mark.pid})")
-    forget_services(home)
+    if services.worker is not None and services.worker.running:
+        say("stopping the worker and the runs that it started")
+        _stop(services.worker)
+        stopped.append(f"worker (process {services.worker.mark.pid})")
+    if services.server is not None and services.server.running:
+        say("stopping the server")
+        _stop(services.server)
+        stopped.append(f"server on port {services.port} (process {services.server.mark.pid})")
+    ended = {"server": None, "worker": None, "home": str(home.path)}
+    write_services(home, services.model_copy(update=ended))
     return stopped
 
 
@@ -95,22 +96,20 @@ def _stop_leftovers(home: Home, say: Say) -> None:
     behind = left_behind(home)
     if behind is None:
         return
-    if behind.server.running or (behind.worker is not None and behind.worker.running):
+    if behind.server_runs or behind.worker_runs:
         say(f"this home was moved from {behind.home}: stopping what still runs for it there")
-    if behind.worker is not None:
-        _stop_worker(behind.worker)
+    _stop(behind.worker)
     _stop(behind.server)
-    forget_services(home)
+    write_services(home, Services(home=str(home.path), port=behind.port))
 
 
 def _start_server(home: Home, port: int | None, before: Services | None, say: Say) -> Started:
     if before is not None:
-        if before.server.running:
+        if before.server_runs:
             say("the server does not answer: stopping it")
-        elif before.server:
-            say("the server has ended since it was started: starting it again")
-        if before.worker is not None:
-            _stop_worker(before.worker)
+        elif before.server is not None:
+            say("the server has ended by itself: starting it again")
+        _stop(before.worker)
         _stop(before.server)
     wanted = port if port is not None else before.port if before else DEFAULT_PORT
     log = home.prefect / "home-server.log"
@@ -154,20 +153,20 @@ def _complete(home: Home, started: Started, say: Say) -> Started:
     # These imports take a second or two, in which the server comes up.
     from prefect.client.orchestration import get_client
 
-    from flows.deploying import apply_deployments, digest_of, make_pool, read_deployments
+    from flows.deploying import apply_deployments, are_deployed, digest_of, make_pool, read_deployments
 
     deployments = read_deployments()
     digest = digest_of(deployments)
     _await_server(home, services, say)
     with refusals("starting up"), get_client(sync_client=True) as client:
         make_pool(client)
-        worker = None if services.worker and services.worker.running else _start_worker(home, services, say)
+        worker = None if services.worker_runs else _start_worker(home, services, say)
         if worker is not None:
             started = replace(started, new_worker=True)
             services = services.model_copy(update={"worker": worker})
             write_services(home, services)
         try:
-            if services.deployed != digest:
+            if services.deployed != digest or not are_deployed(client, deployments):
                 say("applying the deployments")
                 apply_deployments(client, deployments)
                 started = replace(started, new_deployments=True)
@@ -176,7 +175,7 @@ def _complete(home: Home, started: Started, say: Say) -> Started:
                 _await_worker(home, client, worker, say)
         except VatraError:
             if worker is not None:
-                _stop_worker(worker)
+                _stop(worker)
                 write_services(home, services.model_copy(update={"worker": None}))
             raise
     services = services.model_copy(update={"deployed": digest})
@@ -197,7 +196,7 @@ def _await_server(home: Home, services: Services, say: Say) -> None:
     log = home.prefect / "home-server.log"
     give_up = time.monotonic() + SERVER_WITHIN
     say("waiting for the server")
-    while time.monotonic() < give_up and services.server.running:
+    while time.monotonic() < give_up and services.server_runs:
         if is_healthy(services.api_url):
             return
         time.sleep(0.05)
@@ -243,18 +242,14 @@ def _await_worker(home: Home, client: SyncPrefectClient, worker: Service, say: S
     raise VatraError("the worker did not come up", where=str(log), fix="The file says why.")
 
 
-def _stop(service: Service) -> None:
+def _stop(service: Service | None) -> None:
     """Ask, wait, insist. Only ever the very process that was started."""
-    if not service.running:
+    if service is None or not service.running:
         return
     _signal(service.mark.pid, signal.SIGTERM)
     if not _gone_within(service, STOP_WITHIN):
         _signal(service.mark.pid, signal.SIGKILL)
         _gone_within(service, STOP_WITHIN)
-
-
-def _stop_worker(service: Service) -> None:
-    _stop(service)
 
 
 def _gone_within(service: Service, seconds: float) -> bool:

@@ -15,7 +15,7 @@ from rich.console import Console
 from flows.commands.session import print_json
 from flows.prefect_home import use_home, use_server
 from flows.refusals import refusals
-from flows.services import Services, left_behind, live_server, read_services, services_lock
+from flows.services import Service, Services, left_behind, live_server, read_services, services_lock
 from flows.starting import Say, bring_up, take_down
 from schemas.errors import UsageError, VatraError
 from storage.home import Home, open_home
@@ -91,8 +91,8 @@ def status(given: argparse.Namespace) -> int:
     if services is None:
         console.print(f"Nothing runs for {home.path}{_why(home)}. Start it with `vatra up`.")
         return print_json(given, told)
-    console.print(f"Server   {services.address}  since {services.server.since}")
-    worker = services.worker if services.worker and services.worker.running else None
+    console.print(f"Server   {services.address}  since {told['server']['since']}")
+    worker = services.worker if services.worker_runs else None
     console.print(f"Worker   since {worker.since}" if worker else "Worker   none: `vatra up` starts one")
     use_server(services.api_url)
     from prefect.client.orchestration import get_client
@@ -111,23 +111,27 @@ def status(given: argparse.Namespace) -> int:
 def _described(home: Home, services: Services | None) -> dict[str, Any]:
     if services is None:
         return {"home": str(home.path), "server": None, "worker": None, "ui": None, "api": None}
-    worker = services.worker if services.worker and services.worker.running else None
+    worker = services.worker if services.worker_runs else None
     return {
         "home": str(home.path),
         "ui": services.address,
         "api": services.api_url,
-        "server": {"pid": services.server.mark.pid, "since": services.server.since},
-        "worker": worker and {"pid": worker.mark.pid, "since": worker.since},
+        "server": _process(services.server),
+        "worker": _process(worker),
     }
+
+
+def _process(service: Service | None) -> dict[str, Any] | None:
+    return {"pid": service.mark.pid, "since": service.since} if service else None
 
 
 def _why(home: Home) -> str:
     if left_behind(home):
         return ": the home was moved since `vatra up`"
     before = read_services(home)
-    if before is None:
+    if before is None or before.server is None:
         return ""
-    return ": its server does not answer" if before.server.running else ": its server has ended by itself"
+    return ": its server does not answer" if before.server_runs else ": its server has ended by itself"
 
 
 def _refuse_when_needed(home: Home) -> None:

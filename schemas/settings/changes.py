@@ -6,6 +6,7 @@ stays as it was in the build.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, cast
 
@@ -49,7 +50,7 @@ def _section(
 def _optional(info: FieldInfo) -> tuple[Any, Any]:
     bounded: Any = info.annotation
     for bound in info.metadata:
-        bounded = cast(Any, Annotated)[bounded, bound]
+        bounded = operator.getitem(cast(Any, Annotated), (bounded, bound))
     given = info.json_schema_extra
 
     def extra(schema: dict[str, Any]) -> None:
@@ -58,9 +59,13 @@ def _optional(info: FieldInfo) -> tuple[Any, Any]:
         elif given:
             schema.update(given)
         schema.pop("default", None)  # forms would show it as the value, and send it
+        if (
+            info.annotation is bool
+        ):  # a switch that is neither on nor off looks off; pydantic reads these words
+            schema.update(type="string", enum=["on", "off"])
 
     text = f"{info.description or ''} Empty: as in the build.".strip()
-    return bounded | SkipJsonSchema[None], Field(None, description=text, json_schema_extra=extra)
+    return bounded | Annotated[None, SkipJsonSchema()], Field(None, description=text, json_schema_extra=extra)
 
 
 def _all(label: str, **sections: type[Changes] | tuple[Any, Any]) -> type[Changes]:
