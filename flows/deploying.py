@@ -98,6 +98,7 @@ def _apply(client: SyncPrefectClient, one: dict[str, Any]) -> None:
         else None,
         work_pool_name=one["work_pool"]["name"],
         work_queue_name=one["work_pool"]["work_queue_name"],
+        job_variables=one["work_pool"]["job_variables"],
         pull_steps=[{"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}],
     )
 

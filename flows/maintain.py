@@ -22,7 +22,7 @@ from prefect.states import Cancelled, Crashed, Scheduled
 from pydantic import BaseModel
 
 from flows.outcomes import outcome
-from flows.processes import process_of
+from flows.processes import HOST, process_of
 from flows.watching import SILENCE
 from storage.home import Home, open_home
 from storage.processes import is_here, is_running, mark_process, this_place
@@ -120,7 +120,7 @@ def _never_began(run: FlowRun, now: datetime) -> bool:
 
 
 def _same_host(run: FlowRun) -> bool:
-    return (run.infrastructure_pid or "").rpartition(":")[0] in ("", socket.gethostname())
+    return run.labels.get(HOST) == socket.gethostname()
 
 
 def _last_heartbeat(client: SyncPrefectClient, run: FlowRun, since: datetime) -> datetime | None:

@@ -82,12 +82,14 @@ def take_down(home: Home, say: Say) -> list[str]:
         say("stopping the worker and the runs that it started")
         _stop(services.worker)
         stopped.append(f"worker (process {services.worker.mark.pid})")
+        if live_server(home) is not None and (ended := _sweep(home, services)):
+            stopped.append(f"{ended} runs under way: start them again to go on, finished parts are kept")
     if services.server is not None and services.server.running:
         say("stopping the server")
         _stop(services.server)
         stopped.append(f"server on port {services.port} (process {services.server.mark.pid})")
-    ended = {"server": None, "worker": None, "home": str(home.path)}
-    write_services(home, services.model_copy(update=ended))
+    nothing = {"server": None, "worker": None, "home": str(home.path)}
+    write_services(home, services.model_copy(update=nothing))
     return stopped
 
 
@@ -109,7 +111,6 @@ def _start_server(home: Home, port: int | None, before: Services | None, say: Sa
             say("the server does not answer: stopping it")
         elif before.server is not None:
             say("the server has ended by itself: starting it again")
-        _stop(before.worker)
         _stop(before.server)
     wanted = port if port is not None else before.port if before else DEFAULT_PORT
     log = home.prefect / "home-server.log"
@@ -124,9 +125,12 @@ def _start_server(home: Home, port: int | None, before: Services | None, say: Sa
     service = new_service(process.pid)
     if service is None:
         raise VatraError("Prefect's server did not start", where=str(log), fix="The file says why.")
-    services = Services(
-        home=str(home.path), port=chosen, server=service, deployed=before.deployed if before else None
-    )
+    worker = before.worker if before else None
+    if before is not None and before.port != chosen:
+        _stop(worker)  # it looks for the server where that was; else it finds the new one, and its runs go on
+        worker = None
+    deployed = before.deployed if before else None
+    services = Services(home=str(home.path), port=chosen, server=service, worker=worker, deployed=deployed)
     write_services(home, services)
     return Started(services, new_server=True)
 
@@ -181,6 +185,17 @@ def _complete(home: Home, started: Started, say: Say) -> Started:
     services = services.model_copy(update={"deployed": digest})
     write_services(home, services)
     return replace(started, services=services)
+
+
+def _sweep(home: Home, services: Services) -> int:
+    """Say of the runs that ended with the worker that they did; returns how many."""
+    use_server(services.api_url)
+    from prefect.client.orchestration import get_client
+
+    from flows.maintain import sweep
+
+    with refusals("stopping"), get_client(sync_client=True) as client:
+        return sweep(client, datetime.now(UTC), home).changed
 
 
 def _tidy(home: Home, client: SyncPrefectClient) -> int:

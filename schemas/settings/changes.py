@@ -65,7 +65,9 @@ def _optional(info: FieldInfo) -> tuple[Any, Any]:
             schema.update(type="string", enum=["on", "off"])
 
     text = f"{info.description or ''} Empty: as in the build.".strip()
-    return bounded | Annotated[None, cast(Any, SkipJsonSchema)()], Field(None, description=text, json_schema_extra=extra)
+    return bounded | Annotated[None, cast(Any, SkipJsonSchema)()], Field(
+        None, description=text, json_schema_extra=extra
+    )
 
 
 def _all(label: str, **sections: type[Changes] | tuple[Any, Any]) -> type[Changes]:
