@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -36,6 +37,7 @@ DEFAULT_PORT = 4200
 SERVER_WITHIN = 180  # seconds; a slow disk migrating a fresh database takes some tens
 WORKER_WITHIN = 60
 STOP_WITHIN = 20
+PORT_FREED_WITHIN = 5
 WORKER_NAME = "vatra"
 
 Say = Callable[[str], None]
@@ -114,10 +116,7 @@ def _start_server(home: Home, port: int | None, before: Services | None, say: Sa
         _stop(before.server)
     wanted = port if port is not None else before.port if before else DEFAULT_PORT
     log = home.prefect / "home-server.log"
-    try:
-        listening = bind(wanted)
-    except (OSError, OverflowError):
-        _refuse_port(home, wanted)
+    listening = _bind_port(home, wanted, PORT_FREED_WITHIN if before is not None else 0)
     say("starting the server")
     with listening:
         chosen = listening.getsockname()[1]
@@ -133,6 +132,18 @@ def _start_server(home: Home, port: int | None, before: Services | None, say: Sa
     services = Services(home=str(home.path), port=chosen, server=service, worker=worker, deployed=deployed)
     write_services(home, services)
     return Started(services, new_server=True)
+
+
+def _bind_port(home: Home, port: int, patience: float) -> socket.socket:
+    """The port, as soon as a process of ours that has just been stopped gives it up."""
+    give_up = time.monotonic() + patience
+    while True:
+        try:
+            return bind(port)
+        except OSError:
+            if time.monotonic() >= give_up or ask_identity(port, patience=0.5) is not None:
+                _refuse_port(home, port)
+        time.sleep(0.1)
 
 
 def _refuse_port(home: Home, port: int) -> NoReturn:
