@@ -149,7 +149,7 @@ def _one(side: str, export: str, folder: str) -> int:
     from schemas.settings import load_build_settings
     from storage.home import open_home
 
-    settings = load_build_settings(overrides=["toxicity.scorer=none"])
+    settings = load_build_settings(overrides=["toxicity.scorer=profanity"])
     home = open_home(Path(folder))
     run = plan_build(home, [Path(export)], settings)
     if side == "through":

@@ -22,6 +22,7 @@ from prefect.utilities.callables import parameter_schema
 from prefect.workers.process import ProcessWorker
 
 from flows.prefect_home import ROOT
+from schemas.errors import UsageError
 
 POOL = "local"
 #: Queues of the pool, and how many runs of each may be under way at once (None: as many as the worker takes).
@@ -29,7 +30,9 @@ QUEUES = {"default": None, "gpu": 1}
 
 
 def read_deployments(path: Path = ROOT / "prefect.yaml") -> list[dict[str, Any]]:
-    """The deployments of prefect.yaml, as they are written there, with the flow of each."""
+    """The deployments of prefect.yaml, as they are written there, with the flow of each. Raises UsageError."""
+    if not path.exists():
+        raise UsageError("the deployments are not here", where=str(path), fix="Run vatra from its checkout.")
     written = yaml.safe_load(path.read_text("utf-8"))["deployments"]
     return [{**one, "flow": _flow(one["entrypoint"])} for one in written]
 

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -148,14 +149,16 @@ def _end_tasks(client: SyncPrefectClient) -> int:
         {"state": {"type": {"any_": ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]}}}
     )
     open_ = TaskRunFilter.model_validate({"state": {"type": {"any_": ["RUNNING", "PENDING"]}}})
-    count = 0
-    while tasks := client.read_task_runs(flow_run_filter=ended, task_run_filter=open_, limit=PAGE):
-        for task in tasks:
-            client.set_task_run_state(
-                task.id, Crashed(message="The run that it belongs to has ended."), force=True
-            )
-        count += len(tasks)
-    return count
+    told: State[Any] = Crashed(message="The run that it belongs to has ended.")
+    done: set[UUID] = set()
+    while True:
+        found = client.read_task_runs(flow_run_filter=ended, task_run_filter=open_, limit=PAGE)
+        fresh = [task.id for task in found if task.id not in done]
+        for task in fresh:
+            client.set_task_run_state(task, told, force=True)
+        done |= set(fresh)
+        if not fresh:
+            return len(done)
 
 
 def _free_slots(client: SyncPrefectClient) -> int:

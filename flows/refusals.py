@@ -18,15 +18,20 @@ def refusals(doing: str) -> Iterator[None]:
     except HTTPStatusError as error:
         status = error.response.status_code
         if status == 401:
-            raise UsageError(
-                "the server of this home asks for a login",
-                fix="Set PREFECT_SERVER_API_AUTH_STRING to the user:password that it was started with.",
-            ) from None
+            raise login_needed() from None
         raise VatraError(f"{doing}: Prefect's server answered {status}", fix=_LOOK) from error
     except HTTPError as error:
         raise VatraError(
             f"{doing}: Prefect's server does not answer ({type(error).__name__})", fix=_LOOK
         ) from error
+
+
+def login_needed() -> UsageError:
+    """The server was started with a login, and this command was not told it."""
+    return UsageError(
+        "the server of this home asks for a login",
+        fix="Set PREFECT_SERVER_API_AUTH_STRING to the user:password that it was started with.",
+    )
 
 
 _LOOK = "prefect/home-server.log in the home may say why; `vatra up` starts a server that has ended."

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from flows.prefect_home import use_home, use_server
+from flows.refusals import login_needed
 from flows.run_server import RunServer, drain
 from flows.services import live_server
 from flows.terminal import TerminalListener
@@ -60,13 +61,15 @@ def flow_runs(server: RunServer | None, listener: TerminalListener) -> Iterator[
     if server is not None:
         listener.waiting("waiting for Prefect's run database")
         server.wait()
-    from httpx import HTTPError
+    from httpx import HTTPError, HTTPStatusError
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     try:
         with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
             yield
     except HTTPError as error:
+        if isinstance(error, HTTPStatusError) and error.response.status_code == 401:
+            raise login_needed() from None
         raise StoreError(
             f"Prefect's run database cannot be used ({type(error).__name__})",
             where=os.environ["PREFECT_HOME"],

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ import pytest
 from flows.services import Services, left_behind, new_service, read_services, write_services
 from storage.home import Home, open_home
 from storage.processes import is_running, mark_process
-from tests.flows.services import free_port, kill, start_vatra
+from tests.flows.services import ROOT, free_port, kill, start_vatra
 
 
 def vatra(*arguments: object, **variables: str) -> tuple[int, str, str]:
@@ -111,6 +113,15 @@ def test_login_is_asked_for_and_honoured(running: Any) -> None:
     assert told["next"]["flow"] == "build-corpus/nightly", "Prefect's scheduler made no run of the schedule"
 
 
+def test_a_build_without_the_login_says_so(running: Any) -> None:
+    code, _, errors = vatra(
+        "build", ROOT / "examples", "--home", running["home"], "--set", "toxicity.scorer=none"
+    )
+    assert code == 2
+    assert "the server of this home asks for a login" in errors.splitlines()[-1]
+    assert "Traceback" not in errors
+
+
 def test_headers_and_names(running: Any) -> None:
     import http.client
 
@@ -130,6 +141,62 @@ def test_headers_and_names(running: Any) -> None:
     assert ask("evil.example", "/api/health").status == 421
     assert ask(ours, "/api/admin/version").status == 401
     assert ask(ours, "/api/flow_runs/filter", "POST").status in (401, 403)
+
+
+def deployed(running: Any, folder: Path) -> dict[str, Any]:
+    """What the server knows of each deployment, but for what differs from one time to the next."""
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, PREFECT_HOME, temporary_settings
+
+    kept = {
+        *("entrypoint", "description", "tags", "parameters", "enforce_parameter_schema", "work_pool_name"),
+        *(
+            "work_queue_name",
+            "job_variables",
+            "pull_steps",
+            "concurrency_options",
+            "parameter_openapi_schema",
+        ),
+    }
+    login = {PREFECT_API_AUTH_STRING: "me:secret", PREFECT_HOME: folder}
+    settings = temporary_settings({PREFECT_API_URL: running["told"]["api"], **login})
+    with settings, get_client(sync_client=True) as client:
+        flows = {flow.id: flow.name for flow in client.read_flows()}
+        found = client.read_deployments()
+    told = {}
+    for one in found:
+        values = one.model_dump(mode="json", include=kept)
+        values["parameter_openapi_schema"].pop("additionalProperties", None)  # ours is the stricter one
+        values["limit"] = one.global_concurrency_limit and one.global_concurrency_limit.limit
+        values["schedules"] = [
+            (
+                each.slug,
+                each.active,
+                getattr(each.schedule, "cron", None),
+                getattr(each.schedule, "timezone", None),
+            )
+            for each in one.schedules
+        ]
+        told[f"{flows[one.flow_id]}/{one.name}"] = values
+    return told
+
+
+def test_prefect_itself_deploys_the_same(running: Any, tmp_path: Path) -> None:
+    """`prefect deploy --all` reads prefect.yaml, and changes nothing of what `vatra up` has made of it."""
+    ours = deployed(running, tmp_path)
+    assert len(ours) == 12
+    own = {"PREFECT_API_URL": running["told"]["api"], "PREFECT_API_AUTH_STRING": "me:secret"}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
+        cwd=ROOT,
+        env={**kept, **own, "PREFECT_HOME": str(tmp_path), "DO_NOT_TRACK": "1"},
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert deployed(running, tmp_path) == ours
 
 
 def test_another_home_is_named(running: Any, tmp_path: Path) -> None:
