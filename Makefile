@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 HOME_DIR ?= vatra-home
 
-.PHONY: install run test lint bench clean
+.PHONY: install run up down test lint bench clean
 
 install: $(VENV)/.installed
 
@@ -18,6 +18,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 run: install
 	$(BIN)/vatra build examples --settings examples/settings.yaml --home $(HOME_DIR)
 
+up: install
+	$(BIN)/vatra up --home $(HOME_DIR)
+
+down: install
+	$(BIN)/vatra down --home $(HOME_DIR)
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -29,6 +35,7 @@ test: install lint
 
 bench: install
 	$(BIN)/python -m benchmarks.parse --mb 150
+	$(BIN)/python -m benchmarks.orchestration
 
 clean:
 	rm -rf $(VENV) $(HOME_DIR) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,30 +1,76 @@
-"""The flow `build-corpus`: from exported chats to a validated corpus, and an adapter when the settings ask for it."""
+"""The flow `build-corpus`: from exported chats to a validated corpus, and an adapter when the settings ask for it.
+
+Two functions, one flow: `build_corpus` is what a deployment's form shows and a worker runs; `build_here` is what the
+command line runs in its own process, over a build that it planned already.
+"""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from prefect import flow
+from prefect.client.schemas.objects import State
 
-from flows.building import run_stages
+from flows.building import run_stages, tell
+from flows.inbox import inbox_notes, take_inbox, taken_exports
+from flows.outcomes import outcome
 from flows.planning import open_build, plan_build
-from schemas.errors import VatraError
+from flows.processes import record_process
+from schemas.errors import UsageError, VatraError
 from schemas.settings import BuildSettings
+from schemas.settings.loading import layer_settings
+from schemas.settings.presets import BuildPresetName
 from storage.home import Home, open_home
 from tasks.accounts import BuildReport
 from tasks.notifying import notify_of_build
 from tasks.running import Run
 
 
-@flow(name="build-corpus", persist_result=False, validate_parameters=True)
+@flow(name="build-corpus", persist_result=False)
 def build_corpus(
+    paths: list[str] = [],  # noqa: B006 - Prefect copies it
+    inbox: bool = False,
+    preset: BuildPresetName = BuildPresetName("default"),  # noqa: B008 - a string
+    settings: BuildSettings = BuildSettings(),  # noqa: B008 - frozen
+) -> State[Any]:
+    """Build a training corpus from chat exports.
+
+    Args:
+        paths: Files, folders or zips with exported chats, as absolute paths on this machine.
+        inbox: Take what lies in the inbox folder of the home.
+        preset: Settings to start from. A setting below that differs from its default wins over the preset.
+        settings: What is kept, masked and dropped, how the corpus is mixed, whether an adapter is trained.
+    """
+    return outcome(lambda: _build(paths, inbox, preset, settings))
+
+
+def _build(paths: list[str], inbox: bool, preset: str, settings: BuildSettings) -> str:
+    home = open_home()
+    given = [Path(path).expanduser() for path in paths]
+    for path in given:
+        if not path.is_absolute() or not path.exists():
+            raise UsageError("there is no such file or folder (a full path is needed)", where=str(path))
+    found = take_inbox(home) if inbox else None
+    given += taken_exports(home) if inbox else []
+    if not given and found:
+        return "\n".join(["There is nothing to build from.", *inbox_notes(home, found, ())])
+    if not given:
+        raise UsageError("there is nothing to build from", fix="Name paths, or switch on `inbox`.")
+    notes = partial(inbox_notes, home, found) if found else lambda files: ()
+    return tell(run_stages(_planned(home, given, layer_settings(preset, settings), notes=notes)))
+
+
+@flow(name="build-corpus", persist_result=False, validate_parameters=True)
+def build_here(
     paths: list[str],
     settings: BuildSettings = BuildSettings(),  # noqa: B008 - frozen
     home: str | None = None,
     planned: str | None = None,
     workers: int | None = None,
 ) -> BuildReport:
-    """Build a training corpus from chat exports.
+    """Build a training corpus in this process.
 
     Args:
         paths: Files, folders or zips with exported chats.
@@ -33,18 +79,19 @@ def build_corpus(
         planned: A build that was planned already over these paths; none: plan a new one.
         workers: Processes for the row stages; the default is one per core.
     """
+    record_process()
     where = open_home(Path(home) if home else None)
     if planned is not None:
         run = open_build(where, planned, workers)
     else:
-        run = _planned(where, [Path(path) for path in paths], settings, workers)
+        run = _planned(where, [Path(path) for path in paths], settings, workers=workers)
     return run_stages(run)
 
 
-def _planned(home: Home, paths: list[Path], settings: BuildSettings, workers: int | None) -> Run:
+def _planned(home: Home, paths: list[Path], settings: BuildSettings, **more: Any) -> Run:
     """A new plan; when nobody is at a terminal to see that it cannot be made, the webhook hears of it."""
     try:
-        return plan_build(home, paths, settings, workers)
+        return plan_build(home, paths, settings, **more)
     except VatraError as error:
         notify_of_build(home, settings.notify, None, str(error))
         raise

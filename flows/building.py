@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flows.pipeline import pipeline_for
+from flows.train_lora import hand_over
 from schemas.errors import VatraError
 from schemas.summary import BuildSummary, StageSummary
 from storage.store import translated
@@ -37,9 +38,14 @@ def run_stages(run: Run) -> BuildReport:
     stages: list[StageSummary] = []
     try:
         for step, task in pipeline_for(run.settings):
-            if step.name in run.record.stages:
-                with translated(f"finish {step.name}", str(run.home.path)):
-                    stages.append(task(run))
+            if step.name not in run.record.stages:
+                continue
+            handed_over = hand_over(run) if step is TRAIN_LORA else None
+            if handed_over is not None:
+                summary = summary.model_copy(update={"handed_over": handed_over})
+                continue
+            with translated(f"finish {step.name}", str(run.home.path)):
+                stages.append(task(run))
     except VatraError as error:
         stopped = summary.model_copy(update={"stages": stages, "error": str(error)})
         notes = notify_of_build(run.home, run.settings.notify, run.record, str(error))
@@ -47,6 +53,20 @@ def run_stages(run: Run) -> BuildReport:
     artifacts = [str(adapter_folder(run))] if stages[-1].stage == TRAIN_LORA.name else []
     notes = notify_of_build(run.home, run.settings.notify, run.record)
     return report_build(run, summary.model_copy(update={"stages": stages, "artifacts": artifacts}), notes)
+
+
+def tell(report: BuildReport) -> str:
+    """One line for the state of a run that a worker did."""
+    summary = report.summary
+    line = f"Build {summary.build}: {summary.stages[-1].stage} done"
+    if summary.corpus.train:
+        counts = summary.corpus
+        line = (
+            f"Build {summary.build}: {counts.train:,} train, {counts.validation:,} validation, "
+            f"{counts.test:,} test examples"
+        )
+    training = f"; training handed over to the run {summary.handed_over}" if summary.handed_over else ""
+    return f"{line}{training}. Report: {summary.report}"
 
 
 def _report_failure(run: Run, summary: BuildSummary, notes: Sequence[str]) -> BuildReport | None:

@@ -3,6 +3,7 @@
     vatra build export.zip --settings mine.yaml
     vatra stage filter --set quality.min_chars=5
     vatra report | vatra export --format jsonl --out pairs.jsonl | vatra presets | vatra fetch toxicity
+    vatra up | vatra status | vatra down
 
 Nothing heavy is imported before the arguments are known to be right: `vatra --help` answers within a second.
 Exit codes: 0 the work was done, 1 a stage failed, 2 the arguments or settings are wrong, 130 interrupted (143: by
@@ -88,6 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_fetch(commands)
     _add_explain(commands)
     _add_diff(commands)
+    _add_services(commands)
     return parser
 
 
@@ -115,6 +117,9 @@ def _add_stage(commands: argparse._SubParsersAction[_Parser]) -> None:
     stage.add_argument("--build", default="latest", help="the build to start from (default: the latest)")
     stage.add_argument(
         "--dry-run", action="store_true", help="filter only: say what would change, and change nothing"
+    )
+    stage.add_argument(
+        "--downstream", action="store_true", help="carry on with the stages behind it, to a new corpus"
     )
     _add_settings(stage)
     _add_common(stage)
@@ -185,6 +190,21 @@ def _add_diff(commands: argparse._SubParsersAction[_Parser]) -> None:
     diff.add_argument("--ids", type=int, default=5, metavar="N", help="ids named for each move (default: 5)")
     _add_home(diff)
     diff.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+
+
+def _add_services(commands: argparse._SubParsersAction[_Parser]) -> None:
+    texts = {
+        "up": "start the home's server (with its UI), worker and schedules, in the background",
+        "status": "what runs in the background, and what comes next",
+        "down": "stop what `vatra up` started",
+    }
+    for name, text in texts.items():
+        command = commands.add_parser(name, help=text)
+        command.set_defaults(runs=f"flows.commands.serving:{name}")
+        if name == "up":
+            command.add_argument("--port", type=int, metavar="N", help="of 127.0.0.1 (default: 4200)")
+        _add_home(command)
+        command.add_argument("--json", action="store_true", help="print one JSON object as the last line")
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:

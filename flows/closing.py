@@ -40,6 +40,10 @@ def print_closing(console: Console, told: BuildReport) -> None:
         console.print(f"Not read {_left_aside(told.context.skipped)}")
     for artifact in summary.artifacts:
         console.print(f"Adapter  {artifact}")
+    if summary.handed_over:
+        console.print(
+            f"Training handed over to the worker: flow run {summary.handed_over} (see `vatra status`)"
+        )
     for note in told.context.notes:
         console.print(f"         {visible(note, 600)}")
     console.print(f"Report   {summary.report}")

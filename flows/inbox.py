@@ -73,7 +73,7 @@ def in_quarantine(home: Home) -> list[tuple[str, str]]:
     return found
 
 
-def inbox_notes(home: Home, files: Sequence[SourceFile], found: Inbox) -> tuple[str, ...]:
+def inbox_notes(home: Home, found: Inbox, files: Sequence[SourceFile]) -> tuple[str, ...]:
     """What the report of a scheduled build says: what came since the last complete one, what waits, what was refused.
 
     Told from what lies there, not from this run alone: one that was killed must not swallow the news.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from flows.pipeline import pipeline_for
 from flows.stage_names import STAGE_NAMES
@@ -15,7 +16,7 @@ from models.toxicity import scorer_digest, scorer_libraries
 from schemas.ids import hash_fields
 from schemas.manifest import BuildRecord, SourceFile
 from schemas.settings import BuildSettings
-from schemas.settings.loading import load_lora_preset, resolve_rules, seal
+from schemas.settings.loading import change_settings, load_lora_preset, resolve_rules, seal
 from storage import catalog
 from storage.catalog import new_build_id, read_build, write_build
 from storage.home import Home
@@ -53,19 +54,21 @@ def plan_build(
     workers: int | None = None,
     on_bytes: Callable[[int], None] = lambda amount: None,
     until: str | None = None,
+    notes: Callable[[Sequence[SourceFile]], Sequence[str]] = lambda files: (),
 ) -> Run:
     """A new build over the exports in `paths`: reads every file once, for its digest. Writes the plan.
 
-    The plan ends with the stage `until` (None: with the last one that the settings ask for).
+    The plan ends with the stage `until` (None: with the last one that the settings ask for). `notes` are asked what
+    the report shall say of the files that were found.
     """
     settings = _sealed(home, settings)
     scorer = check_settings(home, settings, until)
     found = discover(paths, on_bytes)
     skipped = tuple((item.label, item.reason) for item in found.skipped)
-    run = Run(
-        home, _record(settings, found.files, skipped, None), settings, scorer, workers or default_workers()
+    record = _record(settings, found.files, skipped, None).model_copy(
+        update={"notes": tuple(notes(found.files))}
     )
-    return _plan(run, until)
+    return _plan(Run(home, record, settings, scorer, workers or default_workers()), until)
 
 
 def replan_build(
@@ -80,6 +83,17 @@ def replan_build(
     scorer = check_settings(home, settings, until)
     record = _record(settings, parent.inputs, parent.skipped, parent.build)
     return _plan(Run(home, record, settings, scorer, workers or default_workers()), until)
+
+
+def change_build(home: Home, build: str, changes: Mapping[str, Any], until: str | None, stage: str) -> Run:
+    """A new build that differs from `build` in some settings, planned up to `until` (None: to its end).
+
+    Raises UsageError when there is no such build, or when the changed settings do not ask for `stage` at all.
+    """
+    parent, before = settings_of(home, build)
+    settings = change_settings(before, changes)
+    pipeline_for(settings, stage)
+    return replan_build(home, parent, settings, until=until)
 
 
 def open_build(home: Home, build: str, workers: int | None = None) -> Run:

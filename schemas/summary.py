@@ -63,6 +63,9 @@ class BuildSummary(BaseModel):
     messages: MessageCounts = MessageCounts()
     corpus: CorpusCounts = CorpusCounts()
     artifacts: list[str] = []
+    handed_over: str | None = Field(
+        None, description="The flow run that trains, when the home's worker does it."
+    )
     report: str | None = None
     home: str | None = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from datetime import UTC, datetime
 
 from pydantic import ValidationError
@@ -18,6 +18,8 @@ from storage.datasets import dataset_folder
 from storage.store import Store
 
 _LATEST = re.compile(r"latest(?:~(\d{1,6}))?")
+#: The one stage that may be done by another run than the build's own.
+TRAINING = "train-lora"
 
 
 def new_build_id(now: datetime | None = None) -> str:
@@ -74,11 +76,11 @@ def list_builds(store: Store) -> list[str]:
 def latest_build(store: Store, stage: str, back: int = 0) -> BuildRecord:
     """The newest build that has `stage` and in which all that was planned stands, or the one `back` such before it.
 
-    A build that failed is not what a person means by the latest: its settings may be why it failed.
-    Raises UsageError.
+    A build that failed is not what a person means by the latest: its settings may be why it failed. Its corpus
+    counts even so when only the training is missing: a worker may still be at it. Raises UsageError.
     """
     found = 0
-    for record in standing_builds(store):
+    for record in standing_builds(store, but_for={TRAINING} - {stage}):
         if stage in record.stages:
             if found == back:
                 return record
@@ -96,12 +98,17 @@ def latest_build(store: Store, stage: str, back: int = 0) -> BuildRecord:
     )
 
 
-def standing_builds(store: Store, before: str | None = None) -> Iterator[BuildRecord]:
-    """Builds in which all that was planned stands, newest first; with `before`, only those older than that one."""
+def standing_builds(
+    store: Store, before: str | None = None, but_for: Set[str] = frozenset({TRAINING})
+) -> Iterator[BuildRecord]:
+    """Builds in which all that was planned stands, newest first; with `before`, only those older than that one.
+
+    Stages in `but_for` need not stand.
+    """
     for build in list_builds(store):
         if before is None or build < before:
             record = read_build(store, build)
-            if all(stands(store, record, planned) for planned in record.stages):
+            if all(stands(store, record, planned) for planned in record.stages.keys() - but_for):
                 yield record
 
 

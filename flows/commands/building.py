@@ -27,11 +27,11 @@ def build(given: argparse.Namespace) -> int:
 
         listener.reading(_size(given.paths))
         run = plan_build(home, given.paths, settings, _workers(given), listener.read)
-        from flows.build_corpus import build_corpus
+        from flows.build_corpus import build_here
 
         paths = [str(path) for path in given.paths]
-        with flow_runs(server, listener):
-            told = build_corpus(paths, settings, str(home.path), run.record.build, run.workers)
+        with flow_runs(home, server, listener):
+            told = build_here(paths, settings, str(home.path), run.record.build, run.workers)
     return answer(given, told)
 
 
@@ -47,19 +47,20 @@ def stage(given: argparse.Namespace) -> int:
         from flows.planning import plan_build, replan_build, settings_of
 
         listener.waiting("planning")
+        until = None if given.downstream else given.name
         if given.paths:
             settings = load_build_settings(overrides=overrides(given))
             listener.reading(_size(given.paths))
-            run = plan_build(home, given.paths, settings, _workers(given), listener.read, given.name)
+            run = plan_build(home, given.paths, settings, _workers(given), listener.read, until)
         else:
             parent, before = settings_of(home, given.build)
             values = apply_overrides(before.model_dump(mode="json"), overrides(given, before))
             settings = build_settings(values, f"build {parent.build} and --set")
-            run = replan_build(home, parent, settings, _workers(given), given.name)
-        from flows.run_stage import run_stage
+            run = replan_build(home, parent, settings, _workers(given), until)
+        from flows.run_stage import run_here
 
-        with flow_runs(server, listener):
-            told = run_stage(run.record.build, str(home.path), run.workers)
+        with flow_runs(home, server, listener):
+            told = run_here(run.record.build, str(home.path), run.workers)
     return answer(given, told)
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from flows.commands.serving import serve_reports
+from flows.commands.report_serving import serve_reports
 from flows.commands.session import answer, at_work, print_json
 from schemas.errors import UsageError
 from schemas.settings import load_build_settings
-from schemas.settings.loading import load_lora_preset, preset_names, preset_values
+from schemas.settings.loading import load_lora_preset, preset_values
+from schemas.settings.presets import preset_names
 from storage.home import open_home
 
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from flows.prefect_home import use_home, use_server
+from flows.refusals import login_needed
 from flows.run_server import RunServer, drain, unusable
+from flows.services import live_server
 from flows.streams import write_answer
 from flows.terminal import TerminalListener
 from storage.home import Home
@@ -34,28 +36,39 @@ def at_work(given: argparse.Namespace, home: Home) -> Iterator[TerminalListener]
 
 
 @contextmanager
-def server_for(home: Home) -> Iterator[RunServer]:
-    """A server for this command, starting while the build is planned."""
-    server = RunServer(home.prefect)
+def server_for(home: Home) -> Iterator[RunServer | None]:
+    """The home's server when `vatra up` started one (None: it answers already); else one for this command.
+
+    That one starts while the build is planned; it is over the same database.
+    """
+    services = live_server(home)
+    if services is not None:
+        use_server(services.api_url)
+        yield None
+        return
+    server = RunServer(home)
     use_server(server.url)
     with server:
         yield server
 
 
 @contextmanager
-def flow_runs(server: RunServer, listener: TerminalListener) -> Iterator[None]:
+def flow_runs(home: Home, server: RunServer | None, listener: TerminalListener) -> Iterator[None]:
     """The server answers; flows of this process send no heartbeat, whose thread they would wait for at their end."""
-    listener.waiting("waiting for Prefect's run database")
-    server.wait()
-    from httpx import HTTPError
+    if server is not None:
+        listener.waiting("waiting for Prefect's run database")
+        server.wait()
+    from httpx import HTTPError, HTTPStatusError
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     try:
         with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
             yield
     except HTTPError as error:
+        if isinstance(error, HTTPStatusError) and error.response.status_code == 401:
+            raise login_needed() from None
         raise unusable(
-            f"Prefect's run database cannot be used ({type(error).__name__})", server.log
+            f"Prefect's run database cannot be used ({type(error).__name__})", home.prefect / "server.log"
         ) from error
     finally:
         drain()

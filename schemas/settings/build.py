@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Any
+
+from pydantic import Field, field_validator
 
 from schemas.settings.model import Settings
 from schemas.settings.notify import NotifySettings
+from schemas.settings.presets import offer_presets
 from schemas.settings.rules import LanguageList, PatternRules, QualityRules, ToxicityRules
 from schemas.settings.stages import (
     AssembleSettings,
@@ -20,8 +23,21 @@ class TrainSettings(Settings):
     """What is trained as the last step of a build."""
 
     lora: str | None = Field(
-        None, description="Name of a model preset, see `vatra presets`; none: no training."
+        None,
+        description="Name of a model preset, see `vatra presets`; none: no training.",
+        json_schema_extra=offer_presets,
     )
+    tribal: None = Field(None, description="NOVA, trained from scratch: not built yet, so nothing but none.")
+
+    @field_validator("tribal", mode="before")
+    @classmethod
+    def _not_yet(cls, value: Any) -> None:
+        if value is not None:
+            raise ValueError("training NOVA (train-tribal) is not built yet; leave this setting out")
+
+
+#: Where a family's patterns come from: the score stage's business; what is done about a hit is the filter's.
+PATTERN_SOURCES = ("builtin", "patterns", "files")
 
 
 class BuildSettings(LanguageList):
@@ -40,7 +56,7 @@ class BuildSettings(LanguageList):
 
     def for_filter(self) -> FilterSettings:
         """The filter's projection; where patterns come from is the score stage's business."""
-        bare = {"patterns": (), "files": (), "builtin": True}
+        bare = {name: PatternRules.model_fields[name].default for name in PATTERN_SOURCES}
         toxicity = self.toxicity.model_copy(update={"scorer": "none"})
         return FilterSettings(
             blacklist=self.blacklist.model_copy(update=bare),

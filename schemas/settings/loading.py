@@ -14,16 +14,11 @@ from pydantic import BaseModel, ValidationError
 
 from schemas.errors import SettingsError
 from schemas.settings.build import BuildSettings
+from schemas.settings.presets import preset_names
 from schemas.settings.rules import PatternRules, Rule
 from schemas.settings.training import LoraPreset
 
 PRESET_KINDS = {"build": BuildSettings, "train": LoraPreset}
-
-
-def preset_names(kind: str) -> list[str]:
-    """Names of the presets that come with vatra, of one kind (`build` or `train`)."""
-    folder = resources.files("schemas") / "presets" / kind
-    return sorted(Path(entry.name).stem for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 
 
 def preset_values(kind: str, name: str) -> dict[str, Any]:
@@ -68,6 +63,30 @@ def build_settings(values: dict[str, Any], where: str) -> BuildSettings:
         return BuildSettings.model_validate(values)
     except ValidationError as error:
         raise settings_error(error, BuildSettings, where) from None
+
+
+def layer_settings(preset: str, settings: BuildSettings) -> BuildSettings:
+    """A preset under settings that a form filled in whole: what differs from its default wins. Raises SettingsError."""
+    base = load_build_settings(preset).model_dump(mode="json")
+    changed = _differences(settings.model_dump(mode="json"), BuildSettings().model_dump(mode="json"))
+    return build_settings(_merge(base, changed), f"preset {preset} and the form")
+
+
+def change_settings(before: BuildSettings, changes: Mapping[str, Any]) -> BuildSettings:
+    """The settings of an earlier build with some of them changed. Raises SettingsError."""
+    return build_settings(_merge(before.model_dump(mode="json"), changes), "the changes")
+
+
+def _differences(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        default = defaults.get(name)
+        if value == default:
+            continue
+        if isinstance(value, Mapping) and isinstance(default, Mapping) and name != "shares":
+            value = _differences(value, default)
+        found[name] = value
+    return found
 
 
 def apply_overrides(values: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:

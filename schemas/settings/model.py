@@ -8,4 +8,10 @@ from pydantic import BaseModel, ConfigDict
 class Settings(BaseModel):
     """Frozen, no unknown keys, no NaN; equal settings serialise to equal JSON."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        validate_default=True,
+        field_title_generator=lambda name, info: name.replace("_", " ").capitalize(),
+    )

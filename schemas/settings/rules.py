@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -63,10 +63,19 @@ class QualityRules(RoleActions):
     single_word: bool = Field(True, description="A message of one word trips the rule.")
 
 
+def _offer_languages(schema: dict[str, Any]) -> None:
+    schema["items"] = {"type": "string", "enum": list(LANGUAGES)}
+
+
 class LanguageList(Settings):
     """Languages (ISO 639-1) between which each message is told apart."""
 
-    languages: tuple[str, ...] = Field(("en", "ro"), min_length=1, description="The languages of your chats.")
+    languages: tuple[str, ...] = Field(
+        ("en", "ro"),
+        min_length=1,
+        description="The languages of your chats.",
+        json_schema_extra=_offer_languages,
+    )
 
     @field_validator("languages")
     @classmethod

@@ -53,7 +53,11 @@ class DedupSettings(Settings):
 class MixSettings(Settings):
     """Which examples, in which split, in which order."""
 
-    shares: dict[str, float] = Field({}, description="Share of each source (relative); empty: everything.")
+    shares: dict[str, float] = Field(
+        {},
+        description="Share of each source (relative); empty: everything.",
+        json_schema_extra={"additionalProperties": {"type": "number", "exclusiveMinimum": 0}},
+    )
     total: int | None = Field(None, ge=1, description="At most so many examples.")
     validation: float = Field(
         0.05, ge=0, lt=0.5, description="Share of conversations held out for validation."

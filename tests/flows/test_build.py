@@ -34,7 +34,18 @@ def test_it_succeeds_and_says_so_in_one_object(built: Any) -> None:
     assert [stage["stage"] for stage in summary["stages"]] == STAGES
     assert summary["home"] == str(built.home)
     assert set(summary) == {
-        *("build", "error", "stages", "imports", "messages", "corpus", "artifacts", "report", "home")
+        *(
+            "build",
+            "error",
+            "stages",
+            "imports",
+            "messages",
+            "corpus",
+            "artifacts",
+            "handed_over",
+            "report",
+            "home",
+        )
     }
 
 

@@ -36,11 +36,11 @@ def export(path: Path, conversations: int) -> Path:
 
 
 def test_flow_from_export_to_corpus(harness: None, tmp_path: Path) -> None:
-    from flows.build_corpus import build_corpus
+    from flows.build_corpus import build_here
     from schemas.settings import load_build_settings
 
     settings = load_build_settings(overrides=["toxicity.scorer=none", "mix.validation=0.2"])
-    state = build_corpus(
+    state = build_here(
         [str(export(tmp_path / "chats.jsonl", 30))], settings, str(tmp_path / "home"), return_state=True
     )
     report = state.result()
@@ -51,13 +51,13 @@ def test_flow_from_export_to_corpus(harness: None, tmp_path: Path) -> None:
 
 
 def test_failed_expectation_fails_the_flow(harness: None, tmp_path: Path) -> None:
-    from flows.build_corpus import build_corpus
+    from flows.build_corpus import build_here
     from flows.building import BuildFailed
     from schemas.settings import load_build_settings
 
     settings = load_build_settings(overrides=["toxicity.scorer=none", "quality.min_chars=9999"])
     path = str(export(tmp_path / "chats.jsonl", 3))
-    state = build_corpus([path], settings, str(tmp_path / "home"), return_state=True)
+    state = build_here([path], settings, str(tmp_path / "home"), return_state=True)
     assert state.is_failed()
     with pytest.raises(BuildFailed, match="at least one assistant message is left"):
         state.result()

@@ -1,0 +1,108 @@
+"""What may be changed when one stage runs again: the stage's own settings, each of them optional.
+
+The models are made from the real ones, so bounds, choices and descriptions are said once. A value that is not given
+stays as it was in the build.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, cast
+
+from pydantic import Field, SerializerFunctionWrapHandler, create_model, model_serializer
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import SkipJsonSchema
+
+from schemas.settings.build import PATTERN_SOURCES, BuildSettings, TrainSettings
+from schemas.settings.model import Settings
+from schemas.settings.rules import PatternRules, QualityRules, ToxicityRules
+from schemas.settings.stages import AssembleSettings, DedupSettings, MixSettings, ParseSettings
+
+
+class Changes(Settings):
+    """Settings that differ from those of a build; what is empty is left as it was."""
+
+    @model_serializer(mode="wrap")
+    def _given_only(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in serialize(self).items() if value not in (None, {})}
+
+
+def changes_of(stage: str) -> type[Changes] | None:
+    """The model of a stage's changes; None for a stage that has nothing to set."""
+    makers = _MAKERS.get(stage)
+    return makers() if makers else None
+
+
+def _section(
+    label: str, model: type[Settings], *, without: Iterable[str] = (), only: Iterable[str] = ()
+) -> Any:
+    """A settings model with every field optional. `label` is what forms show."""
+    kept = {
+        name: info
+        for name, info in model.model_fields.items()
+        if name not in set(without) and (not only or name in set(only))
+    }
+    fields: dict[str, Any] = {name: _optional(info) for name, info in kept.items()}
+    return create_model(label, __base__=Changes, __doc__=model.__doc__, **fields)
+
+
+def _optional(info: FieldInfo) -> tuple[Any, Any]:
+    bounded: Any = info.annotation
+    for bound in info.metadata:
+        bounded = operator.getitem(cast(Any, Annotated), (bounded, bound))
+    given = info.json_schema_extra
+
+    def extra(schema: dict[str, Any]) -> None:
+        if callable(given):
+            given(schema)
+        elif given:
+            schema.update(given)
+        schema.pop("default", None)  # forms would show it as the value, and send it
+        if (
+            info.annotation is bool
+        ):  # a switch that is neither on nor off looks off; pydantic reads these words
+            schema.update(type="string", enum=["on", "off"])
+
+    text = f"{info.description or ''} Empty: as in the build.".strip()
+    return bounded | Annotated[None, cast(Any, SkipJsonSchema)()], Field(
+        None, description=text, json_schema_extra=extra
+    )
+
+
+def _all(label: str, **sections: type[Changes] | tuple[Any, Any]) -> type[Changes]:
+    fields: dict[str, Any] = {
+        name: part if isinstance(part, tuple) else (part, part()) for name, part in sections.items()
+    }
+    return create_model(label, __base__=Changes, __doc__="Empty: as in the build.", **fields)
+
+
+def _score() -> type[Changes]:
+    return _all(
+        "ScoreChanges",
+        languages=_optional(BuildSettings.model_fields["languages"]),
+        blacklist=_section("BlacklistPatterns", PatternRules, only=PATTERN_SOURCES),
+        slop=_section("SlopPatterns", PatternRules, only=PATTERN_SOURCES),
+        toxicity=_section("ToxicityScorer", ToxicityRules, only=["scorer"]),
+    )
+
+
+def _filter() -> type[Changes]:
+    return _all(
+        "FilterChanges",
+        blacklist=_section("BlacklistActions", PatternRules, without=PATTERN_SOURCES),
+        slop=_section("SlopActions", PatternRules, without=PATTERN_SOURCES),
+        toxicity=_section("ToxicityActions", ToxicityRules, without=["scorer"]),
+        quality=_section("QualityActions", QualityRules),
+    )
+
+
+_MAKERS: dict[str, Callable[[], type[Changes]]] = {
+    "parse": lambda: _all("ParseChanges", parse=_section("Parse", ParseSettings)),
+    "score": _score,
+    "filter": _filter,
+    "assemble": lambda: _all("AssembleChanges", assemble=_section("Assemble", AssembleSettings)),
+    "dedup": lambda: _all("DedupChanges", dedup=_section("Dedup", DedupSettings)),
+    "mix": lambda: _all("MixChanges", mix=_section("Mix", MixSettings)),
+    "train-lora": lambda: _all("TrainChanges", train=_section("Train", TrainSettings, without=["tribal"])),
+}

@@ -1,0 +1,62 @@
+"""The presets that come with vatra, by name: what forms offer and what settings may say.
+
+Presets are data: their names are read when a schema is drawn up or a value is checked, never at import.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+
+def preset_names(kind: str) -> list[str]:
+    """Names of the presets that come with vatra, of one kind (`build` or `train`)."""
+    folder = resources.files("schemas") / "presets" / kind
+    return sorted(Path(entry.name).stem for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def offer_presets(schema: dict[str, Any]) -> None:
+    """Give an optional setting's schema (JSON schema, changed in place) the shipped model presets to choose from."""
+    shipped = {"type": "string", "title": "a preset of vatra", "enum": preset_names("train")}
+    own = {"type": "string", "title": "a YAML file", "pattern": r"\.ya?ml$"}
+    schema["anyOf"] = [{"type": "null"}, shipped, own]
+
+
+class _PresetName(str):
+    """The name of a shipped preset; its JSON schema is a choice among them."""
+
+    kind: ClassVar[str]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(cls._known, core_schema.str_schema())
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"type": "string", "enum": preset_names(cls.kind)}
+
+    @classmethod
+    def _known(cls, value: str) -> _PresetName:
+        names = preset_names(cls.kind)
+        if value not in names:
+            raise ValueError(f"no {cls.kind} preset is called {value!r}; there are: {', '.join(names)}")
+        return cls(value)
+
+
+class BuildPresetName(_PresetName):
+    """A preset of build settings."""
+
+    kind = "build"
+
+
+class ModelPresetName(_PresetName):
+    """A preset of a model to train."""
+
+    kind = "train"
