@@ -7,15 +7,13 @@ import os
 import re
 import signal
 import sys
-import tempfile
-import traceback
-from pathlib import Path
 from types import FrameType, TracebackType
 from typing import NoReturn
 
 from flows.streams import discard_output, write_answer, write_error
 from schemas.errors import StoreError, VatraError
 from schemas.visible import visible
+from storage.crashes import crash_error
 
 #: A message is one line, however long a path in it is.
 LONGEST_LINE = 2_000
@@ -99,18 +97,6 @@ def install_crash_report(as_json: bool) -> None:
     """An exception that nobody foresaw is a bug: its traceback goes to a file, and one line says where."""
 
     def report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        text = "".join(traceback.format_exception(kind, error, trace))
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", prefix="vatra-crash-", suffix=".txt", delete=False
-        ) as sink:
-            sink.write(text)
-        answer_failure(
-            VatraError(
-                f"stopped by a bug in vatra ({kind.__name__}); nothing half done was published",
-                where=str(Path(sink.name)),
-                fix="The file holds the details; it may quote your chats, so read it before you send it to anybody.",
-            ),
-            as_json,
-        )
+        answer_failure(crash_error(error), as_json)
 
     sys.excepthook = report

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from httpx import HTTPError
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
 from schemas.errors import VatraError
+from storage.crashes import bugs_kept_private
 
 
 def outcome(work: Callable[[], str]) -> State[Any]:
@@ -18,7 +20,8 @@ def outcome(work: Callable[[], str]) -> State[Any]:
 
     record_process()
     try:
-        told = work()
+        with bugs_kept_private(HTTPError):
+            told = work()
     except VatraError as error:
         get_run_logger().error(str(error))
         return Failed(message=str(error))

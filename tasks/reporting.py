@@ -9,6 +9,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from schemas.summary import BuildSummary
+from storage.crashes import bugs_kept_private
 from tasks.accounts import BuildReport, write_report
 from tasks.reports import render_markdown
 from tasks.reports.markdown import plain
@@ -21,9 +22,11 @@ def report_build(run: Run, summary: BuildSummary, notes: Sequence[str] = ()) -> 
 
     The artifact holds counts only: what is shown in Prefect's UI never holds chat text.
     """
-    report = write_report(run, summary, notes)
+    with bugs_kept_private():
+        report = write_report(run, summary, notes)
+        markdown = render_markdown(report.statistics, report.context)
     create_markdown_artifact(
-        render_markdown(report.statistics, report.context),
+        markdown,
         key="build-counts",
         description=f"Build {plain(run.record.build)}",
     )

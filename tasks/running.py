@@ -19,6 +19,7 @@ from schemas.ledger import draw_ledger
 from schemas.manifest import BuildRecord
 from schemas.settings import BuildSettings
 from schemas.summary import StageSummary
+from storage.crashes import bugs_kept_private
 from storage.datasets import Dataset, find_dataset
 from storage.home import Home
 from storage.materialize import Materialized, materialize
@@ -75,6 +76,11 @@ class Step:
 
 def perform(step: Step, run: Run, units: list[Unit] | None = None) -> StageSummary:
     """Make the step's dataset stand and say what came of it. Raises VatraError."""
+    with bugs_kept_private():
+        return _perform(step, run, units)
+
+
+def _perform(step: Step, run: Run, units: list[Unit] | None) -> StageSummary:
     # Great Expectations takes seconds to import: only when a stage is really run.
     from tasks.checks import StageSuite
 

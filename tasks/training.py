@@ -15,6 +15,7 @@ from schemas.settings.loading import load_lora_preset
 from schemas.summary import PartCounts, StageSummary
 from schemas.tables import SPLITS
 from storage.artifacts import artifact_folder, make_artifact
+from storage.crashes import bugs_kept_private
 from storage.datasets import verify
 from storage.stages import Stage
 from tasks.progress import listener
@@ -44,7 +45,8 @@ def train_adapter(run: Run) -> StageSummary:
     name, begun = TRAIN_LORA.name, time.monotonic()
     listener().started(name)
     mark = run.record.stages[name]
-    account, cached = make_artifact(run.store, name, mark, lambda out: _train(run, out))
+    with bugs_kept_private():
+        account, cached = make_artifact(run.store, name, mark, lambda out: _train(run, out))
     summary = summarise_training(run, account, cached, time.monotonic() - begun)
     listener().finished(summary)
     return summary
