@@ -17,10 +17,18 @@ def hash_bytes(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=DIGEST_BYTES).hexdigest()
 
 
-def hash_fields(*fields: str | int) -> str:
-    """Hash of several fields; no two different tuples share an encoding (each field is length-prefixed)."""
+def encode_fields(*fields: str | int) -> bytes:
+    """Fields as bytes, each with its length before it: no two different tuples share an encoding.
+
+    Encodings may be put behind one another: `encode_fields(a) + encode_fields(b)` is `encode_fields(a, b)`.
+    """
     encoded = [str(field).encode("utf-8", "surrogatepass") for field in fields]
-    return hash_bytes(b"".join([b"%d:%b" % (len(data), data) for data in encoded]))
+    return b"".join([b"%d:%b" % (len(data), data) for data in encoded])
+
+
+def hash_fields(*fields: str | int) -> str:
+    """Hash of several fields."""
+    return hash_bytes(encode_fields(*fields))
 
 
 def canonical_json(value: Any) -> bytes:

@@ -19,6 +19,8 @@ def arrow_array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
 
     A string may come as its UTF-8 bytes; a timestamp is a whole number in the unit of the type.
     """
+    if values.count(None) == len(values):
+        return pa.nulls(len(values), kind)
     valid = _validity(values)
     if pa.types.is_string(kind):
         texts = [value.encode() if isinstance(value, str) else value or b"" for value in values]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from schemas.ids import DIGEST_BYTES, hash_bytes, hash_fields
+from schemas.ids import DIGEST_BYTES, encode_fields, hash_bytes, hash_fields
 from schemas.manifest import SourceFile
 from schemas.parts import Part
 from schemas.tables import SCHEMAS
@@ -105,6 +105,7 @@ class PartBuilder:
         self, conversation: ParsedConversation, conversation_id: str, encoded: list[bytes], hashes: list[str]
     ) -> None:
         occurrences: dict[str, int] = {}
+        begun = encode_fields(conversation_id)
         size = 0
         for position, message in enumerate(conversation.messages):
             data, content_hash = encoded[position], hashes[position]
@@ -114,7 +115,7 @@ class PartBuilder:
             occurrences[key] = occurrence + 1
             self._messages.append(
                 (
-                    hash_fields(conversation_id, key, occurrence),
+                    hash_bytes(begun + encode_fields(key, occurrence)),
                     conversation_id,
                     position,
                     message.role,
