@@ -6,6 +6,9 @@ command line runs in its own process, over a build that it planned already.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +28,6 @@ from schemas.settings.presets import BuildPresetName
 from storage.home import Home, open_home
 from tasks.accounts import BuildReport
 from tasks.notifying import notify_of_build
-from tasks.running import Run
 
 
 @flow(name="build-corpus", persist_result=False)
@@ -47,19 +49,35 @@ def build_corpus(
 
 
 def _build(paths: list[str], inbox: bool, preset: str, settings: BuildSettings) -> str:
-    home = open_home()
-    given = [Path(path).expanduser() for path in paths]
-    for path in given:
-        if not path.is_absolute() or not path.exists():
-            raise UsageError("there is no such file or folder (a full path is needed)", where=str(path))
-    found = take_inbox(home) if inbox else None
-    given += taken_exports(home) if inbox else []
-    if not given and found:
-        return "\n".join(["There is nothing to build from.", *inbox_notes(home, found, ())])
-    if not given:
-        raise UsageError("there is nothing to build from", fix="Name paths, or switch on `inbox`.")
-    notes = partial(inbox_notes, home, found) if found else lambda files: ()
-    return tell(run_stages(_planned(home, given, layer_settings(preset, settings), notes=notes)))
+    home, chosen = open_home(), layer_settings(preset, settings)
+    with _refusals_told(home, chosen):
+        given = [_existing(path) for path in paths]
+        found = take_inbox(home) if inbox else None
+        given += taken_exports(home) if inbox else []
+        if not given and found:
+            return "\n".join(["There is nothing to build from.", *inbox_notes(home, found, ())])
+        if not given:
+            raise UsageError("there is nothing to build from", fix="Name paths, or switch on `inbox`.")
+        notes = partial(inbox_notes, home, found) if found else lambda files: ()
+        run = plan_build(home, given, chosen, notes=notes)
+    return tell(run_stages(run))
+
+
+def _existing(path: str) -> Path:
+    found = Path(path).expanduser()
+    if not found.is_absolute() or not os.path.lexists(found):
+        raise UsageError("there is no such file or folder (a full path is needed)", where=path)
+    return found
+
+
+@contextmanager
+def _refusals_told(home: Home, settings: BuildSettings) -> Iterator[None]:
+    """When nobody is at a terminal to see that a build cannot be planned, the webhook hears of it."""
+    try:
+        yield
+    except VatraError as error:
+        notify_of_build(home, settings.notify, None, str(error))
+        raise
 
 
 @flow(name="build-corpus", persist_result=False, validate_parameters=True)
@@ -84,14 +102,5 @@ def build_here(
     if planned is not None:
         run = open_build(where, planned, workers)
     else:
-        run = _planned(where, [Path(path) for path in paths], settings, workers=workers)
+        run = plan_build(where, [Path(path) for path in paths], settings, workers)
     return run_stages(run)
-
-
-def _planned(home: Home, paths: list[Path], settings: BuildSettings, **more: Any) -> Run:
-    """A new plan; when nobody is at a terminal to see that it cannot be made, the webhook hears of it."""
-    try:
-        return plan_build(home, paths, settings, **more)
-    except VatraError as error:
-        notify_of_build(home, settings.notify, None, str(error))
-        raise

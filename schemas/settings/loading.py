@@ -68,7 +68,9 @@ def build_settings(values: dict[str, Any], where: str) -> BuildSettings:
 def layer_settings(preset: str, settings: BuildSettings) -> BuildSettings:
     """A preset under settings that a form filled in whole: what differs from its default wins. Raises SettingsError."""
     base = load_build_settings(preset).model_dump(mode="json")
-    changed = _differences(settings.model_dump(mode="json"), BuildSettings().model_dump(mode="json"))
+    values = settings.model_dump(mode="json")
+    values["notify"]["webhook"] = settings.notify.webhook  # an address is hidden wherever settings are shown
+    changed = _differences(values, BuildSettings().model_dump(mode="json"))
     return build_settings(_merge(base, changed), f"preset {preset} and the form")
 
 
