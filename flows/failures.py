@@ -48,7 +48,7 @@ def answer_failure(error: VatraError, as_json: bool) -> int:
         known = getattr(error, "summary", None)
         summary = known if isinstance(known, BuildSummary) else BuildSummary(error=str(error))
         try:
-            write_answer(summary.model_dump())
+            write_answer(summary.as_object())
         except VatraError:
             return error.exit_code  # there is nobody to tell
     return error.exit_code

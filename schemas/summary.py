@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, Field
 
 
@@ -68,6 +70,13 @@ class BuildSummary(BaseModel):
     )
     report: str | None = None
     home: str | None = None
+
+    def as_object(self) -> dict[str, Any]:
+        """What `--json` prints; `handed_over` only when training was."""
+        shown = self.model_dump()
+        if self.handed_over is None:
+            del shown["handed_over"]
+        return shown
 
 
 class ExpectationResult(BaseModel):

@@ -80,7 +80,7 @@ def answer(given: argparse.Namespace, told: BuildReport) -> int:
     from flows.closing import print_closing
 
     print_closing(console, told)
-    return print_json(given, told.summary.model_dump())
+    return print_json(given, told.summary.as_object())
 
 
 def print_json(given: argparse.Namespace, value: dict[str, Any]) -> int:

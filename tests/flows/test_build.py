@@ -42,7 +42,6 @@ def test_it_succeeds_and_says_so_in_one_object(built: Any) -> None:
             "messages",
             "corpus",
             "artifacts",
-            "handed_over",
             "report",
             "home",
         )
