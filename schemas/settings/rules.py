@@ -57,8 +57,8 @@ class ToxicityRules(RoleActions):
 
     scorer: Scorer = Field(
         "detoxify:original",
-        description="detoxify: once, vatra fetch toxicity gets its weights; profanity is small and English only; "
-        "none: nothing is scored.",
+        description="detoxify needs vatra fetch toxicity once; profanity is small and English only; "
+        "none scores nothing.",
     )
     threshold: float = Field(
         0.8, ge=0, le=1, description="A message scoring this much or more trips the rule (0 to 1)."
@@ -70,7 +70,7 @@ class QualityRules(RoleActions):
 
     assistant: Action = Field(
         "drop_turn",
-        description="What happens to a slight assistant message (the choices are those of above).",
+        description="What happens to a slight assistant message (the choices as above).",
     )
     min_chars: int = Field(
         10, ge=0, le=10_000, description="Messages of fewer characters trip the rule (0 to 10000)."
@@ -88,7 +88,7 @@ class LanguageList(Settings):
     languages: tuple[str, ...] = Field(
         ("en", "ro"),
         min_length=1,
-        description="The languages of your chats: each message is told to be in one of them.",
+        description="The languages of your chats; each message is taken to be in one of these.",
         json_schema_extra=_offer_languages,
     )
 
