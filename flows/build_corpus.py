@@ -40,8 +40,8 @@ def build_corpus(
     """Build a training corpus from chat exports.
 
     Args:
-        paths: Files, folders or zips with exported chats, as absolute paths on this machine.
-        inbox: Take what lies in the inbox folder of the home.
+        paths: Files, folders or zips with exported chats: full paths on this machine. Needed unless inbox is on.
+        inbox: Take what lies in the inbox folder of the home, too.
         preset: Settings to start from. A setting below that differs from its default wins over the preset.
         settings: What is kept, masked and dropped, how the corpus is mixed, whether an adapter is trained.
     """

@@ -69,7 +69,7 @@ _FORM = """Run the stage {stage} again as a new build; everything upstream is re
     Args:
         build: The build to start from, by its id; latest: the newest finished one.
         changes: What shall be different. Whatever is left empty stays as it was in that build.
-        downstream: Carry on with the stages behind it, to a new corpus.
+        downstream: Carry on with the stages that follow, to a new corpus. Off: stop after this stage.
     """
 
 rerun_parse = _flow_of("parse")

@@ -6,7 +6,7 @@ the Host header keeps pages of other sites from reaching a server on this machin
 
 Prefect's new UI asks an outside host how to record its users, whatever the server's settings say. The policy stops
 that; a script that is put into its page keeps it from trying, so that no error stands in the browser's console. The
-old UI works only where scripts may be made from text (`unsafe-eval`), so it is not offered.
+old UI is not offered: one is enough, and only the new one is tried.
 """
 
 from __future__ import annotations
@@ -24,6 +24,12 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 #: Where the server says whose it is.
 IDENTITY_PATH = "/vatra"
 ICON_PATHS = ("/favicon.ico", "/favicon-dark.ico")  # the UI's page asks for them, its files lack them
+#: Icons that the UI's page asks for beside its folder instead of in it: of a run's state, and of its own.
+_STATES = ("cancelled", "completed", "crashed", "failed", "pending", "running", "scheduled")
+_SIZES = ("16x16", "16x16-dark", "32x32", "32x32-dark")
+MISPLACED = {f"/{state}.svg": f"/v2/{state}.svg" for state in _STATES} | {
+    f"/favicon-{size}.png": f"/v2/ico/favicon-{size}.png" for size in _SIZES
+}
 QUIET_PATH = "/vatra/quiet.js"
 QUIET = b"""// Nobody is to be told how this page is used: such questions are answered here.
 const ask = window.fetch.bind(window);
@@ -36,7 +42,9 @@ NAMES = ("127.0.0.1", "localhost")
 POLICY = "; ".join(
     (
         "default-src 'none'",
-        "script-src 'self'",
+        # The graph of a run is drawn by PixiJS, which makes its shader code from text: without `unsafe-eval` there is
+        # no graph. Scripts of a page's own text or of other hosts stay forbidden.
+        "script-src 'self' 'unsafe-eval'",
         "style-src 'self' 'unsafe-inline'",  # the UI sets styles on elements
         "img-src 'self' data: blob:",
         "font-src 'self' data:",
@@ -75,6 +83,10 @@ class WebGuard:
             await _answer(send, 200, QUIET, b"text/javascript")
         elif scope["type"] == "http" and scope["path"] in ICON_PATHS:
             await _answer(send, 204, b"")
+        elif scope["type"] == "http" and scope["path"] in MISPLACED:
+            path = MISPLACED[scope["path"]]
+            there = {**scope, "path": path, "raw_path": path.encode()}
+            await self._app(there, receive, _with_headers(send))
         elif scope["type"] == "http" and scope["path"] == "/ui-settings":
             await self._app(_plain(scope), receive, _rewritten(_with_headers(send), _offer_new_ui))
         elif scope["type"] == "http" and _wants_page(scope):

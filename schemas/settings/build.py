@@ -24,10 +24,13 @@ class TrainSettings(Settings):
 
     lora: str | None = Field(
         None,
-        description="Name of a model preset, see `vatra presets`; none: no training.",
+        title="LoRA",
+        description="The adapter to train from the corpus: a model preset. None: no training.",
         json_schema_extra=offer_presets,
     )
-    tribal: None = Field(None, description="NOVA, trained from scratch: not built yet, so nothing but none.")
+    tribal: None = Field(
+        None, description="NOVA, trained from scratch, is not built yet: there is nothing to choose."
+    )
 
     @field_validator("tribal", mode="before")
     @classmethod
@@ -44,8 +47,14 @@ class BuildSettings(LanguageList):
     """All settings of a build. `vatra build --settings FILE` reads them from YAML, `--set a.b=value` changes one."""
 
     parse: ParseSettings = ParseSettings()
-    blacklist: PatternRules = Field(PatternRules(), description="Corporate speak.")
-    slop: PatternRules = Field(PatternRules(), description="Phrases that assistants overuse.")
+    blacklist: PatternRules = Field(
+        PatternRules(),
+        description="Corporate speak: what is done about messages in which a pattern is found.",
+    )
+    slop: PatternRules = Field(
+        PatternRules(),
+        description="AI slop: phrases that assistants overuse, like the blacklist with a list of its own.",
+    )
     toxicity: ToxicityRules = ToxicityRules()
     quality: QualityRules = QualityRules()
     assemble: AssembleSettings = AssembleSettings()

@@ -37,7 +37,7 @@ def changes_of(stage: str) -> type[Changes] | None:
 def _section(
     label: str, model: type[Settings], *, without: Iterable[str] = (), only: Iterable[str] = ()
 ) -> Any:
-    """A settings model with every field optional. `label` is what forms show."""
+    """A settings model with every field optional."""
     kept = {
         name: info
         for name, info in model.model_fields.items()
@@ -66,15 +66,21 @@ def _optional(info: FieldInfo) -> tuple[Any, Any]:
 
     text = f"{info.description or ''} Empty: as in the build.".strip()
     return bounded | Annotated[None, cast(Any, SkipJsonSchema)()], Field(
-        None, description=text, json_schema_extra=extra
+        None, title=info.title, description=text, json_schema_extra=extra
     )
 
 
 def _all(label: str, **sections: type[Changes] | tuple[Any, Any]) -> type[Changes]:
     fields: dict[str, Any] = {
-        name: part if isinstance(part, tuple) else (part, part()) for name, part in sections.items()
+        name: part if isinstance(part, tuple) else (part, Field(part(), description=_said_of(name)))
+        for name, part in sections.items()
     }
     return create_model(label, __base__=Changes, __doc__="Empty: as in the build.", **fields)
+
+
+def _said_of(section: str) -> str | None:
+    """What the form of a build says of this section; None: what its model says."""
+    return BuildSettings.model_fields[section].description
 
 
 def _score() -> type[Changes]:

@@ -31,8 +31,12 @@ class Rule(Settings):
 class RoleActions(Settings):
     """What a rule does, by the role of the message."""
 
-    enabled: bool = Field(True, description="Off: the rule is ignored.")
-    assistant: Action = Field("mask", description="What happens to an assistant message that trips the rule.")
+    enabled: bool = Field(True, description="Whether the rule is applied at all.")
+    assistant: Action = Field(
+        "mask",
+        description="What happens to an assistant message that trips the rule. mask: it stays as context and is not "
+        "learned; flag: only noted; drop_turn: left out; drop_conversation: its whole conversation is left out.",
+    )
     user: Action = Field("flag", description="What happens to a user message that trips the rule.")
 
 
@@ -40,26 +44,37 @@ class PatternRules(RoleActions):
     """A family of patterns: the built-in list, files of one's own, and single patterns."""
 
     builtin: bool = Field(True, description="Use the list that comes with vatra.")
-    patterns: tuple[str | Rule, ...] = Field((), description="Your own patterns (Rust regex, case ignored).")
-    files: tuple[str, ...] = Field((), description="YAML files of patterns, or of {name, pattern}.")
+    patterns: tuple[str | Rule, ...] = Field(
+        (), description="Your own patterns, besides (Rust regular expressions; case is ignored)."
+    )
+    files: tuple[str, ...] = Field(
+        (), description="YAML files that list patterns, or pairs of name and pattern."
+    )
 
 
 class ToxicityRules(RoleActions):
-    """Toxicity by a model; a message in a language that the scorer does not cover stays unscored."""
+    """Toxicity, scored by a model. A message in a language that the scorer does not cover stays unscored."""
 
     scorer: Scorer = Field(
-        "detoxify:original", description="detoxify:<variant>, profanity (English only) or none."
+        "detoxify:original",
+        description="detoxify needs vatra fetch toxicity once; profanity is small and English only; "
+        "none scores nothing.",
     )
     threshold: float = Field(
-        0.8, ge=0, le=1, description="A message scoring this much or more trips the rule."
+        0.8, ge=0, le=1, description="A message scoring this much or more trips the rule (0 to 1)."
     )
 
 
 class QualityRules(RoleActions):
-    """Messages too slight to learn from: empty, one word, shorter than `min_chars`, only an ellipsis."""
+    """Messages too slight to learn from: empty, one word, very short, only an ellipsis."""
 
-    assistant: Action = Field("drop_turn", description="What happens to a slight assistant message.")
-    min_chars: int = Field(10, ge=0, le=10_000, description="Shorter messages trip the rule (characters).")
+    assistant: Action = Field(
+        "drop_turn",
+        description="What happens to a slight assistant message (the choices as above).",
+    )
+    min_chars: int = Field(
+        10, ge=0, le=10_000, description="Messages of fewer characters trip the rule (0 to 10000)."
+    )
     single_word: bool = Field(True, description="A message of one word trips the rule.")
 
 
@@ -73,7 +88,7 @@ class LanguageList(Settings):
     languages: tuple[str, ...] = Field(
         ("en", "ro"),
         min_length=1,
-        description="The languages of your chats.",
+        description="The languages of your chats; each message is taken to be in one of these.",
         json_schema_extra=_offer_languages,
     )
 

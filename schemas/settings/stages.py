@@ -12,8 +12,14 @@ from schemas.settings.training import LoraPreset
 class ParseSettings(Settings):
     """How exports are read."""
 
-    max_attachment_chars: int = Field(20_000, ge=0, description="Longer extracted attachment texts are cut.")
-    part_bytes: int = Field(16 << 20, ge=1 << 16, description="Text bytes after which a new part is begun.")
+    max_attachment_chars: int = Field(
+        20_000, ge=0, description="Texts of attachments are cut after so many characters."
+    )
+    part_bytes: int = Field(
+        16 << 20,
+        ge=1 << 16,
+        description="Bytes of text after which a new part is begun (16777216 is 16 MiB; at least 65536).",
+    )
 
 
 class ReconcileSettings(Settings):
@@ -41,7 +47,10 @@ class FilterSettings(Settings):
 class AssembleSettings(Settings):
     """How messages become a training example."""
 
-    separator: str = Field("\n\n", description="Joins messages of one role that follow one another.")
+    separator: str = Field(
+        "\n\n",
+        description="What joins messages of one role that follow one another; by default an empty line.",
+    )
 
 
 class DedupSettings(Settings):
@@ -55,16 +64,26 @@ class MixSettings(Settings):
 
     shares: dict[str, float] = Field(
         {},
-        description="Share of each source (relative); empty: everything.",
+        description='How much of each source, relative to the others, like {"chatgpt": 2, "claude": 1}; '
+        "without any, everything is taken.",
         json_schema_extra={"additionalProperties": {"type": "number", "exclusiveMinimum": 0}},
     )
-    total: int | None = Field(None, ge=1, description="At most so many examples.")
+    total: int | None = Field(None, ge=1, description="At most so many examples; None: all.")
     validation: float = Field(
-        0.05, ge=0, lt=0.5, description="Share of conversations held out for validation."
+        0.05,
+        ge=0,
+        lt=0.5,
+        description="Share of conversations held out for validation (0.05: 5%; below 0.5).",
     )
-    test: float = Field(0.05, ge=0, lt=0.5, description="Share of conversations held out for testing.")
+    test: float = Field(
+        0.05, ge=0, lt=0.5, description="Share of conversations held out for testing (below 0.5)."
+    )
     seed: int = Field(42, ge=0, description="The same seed picks the same examples on any machine.")
-    shard_bytes: int = Field(128 << 20, ge=1 << 16, description="Text bytes per Parquet shard.")
+    shard_bytes: int = Field(
+        128 << 20,
+        ge=1 << 16,
+        description="Bytes of text in a Parquet shard (134217728 is 128 MiB; at least 65536).",
+    )
 
     @field_validator("shares")
     @classmethod

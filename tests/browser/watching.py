@@ -20,6 +20,8 @@ class WatchedPage:
     requests: list[str] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
+    #: Those of the complaints that are errors.
+    errors: list[str] = field(default_factory=list)
     dialogs: list[str] = field(default_factory=list)
 
     def open(self, address: str) -> Page:
@@ -58,7 +60,7 @@ def watch(browser: Browser, width: int = 1280, offline: bool = False) -> Watched
     page = watched.page
     page.on("request", lambda request: _note(request, watched))
     page.on("console", lambda message: _complain(message, watched))
-    page.on("pageerror", lambda error: watched.complaints.append(str(error)))
+    page.on("pageerror", lambda error: _fail(str(error), watched))
     page.on("dialog", lambda dialog: _dismiss(dialog, watched))
     return watched
 
@@ -90,6 +92,13 @@ def _note(request: Request, watched: WatchedPage) -> None:
 def _complain(message: ConsoleMessage, watched: WatchedPage) -> None:
     if message.type in ("error", "warning"):
         watched.complaints.append(message.text)
+    if message.type == "error":
+        watched.errors.append(message.text)
+
+
+def _fail(error: str, watched: WatchedPage) -> None:
+    watched.complaints.append(error)
+    watched.errors.append(error)
 
 
 def _dismiss(dialog: Dialog, watched: WatchedPage) -> None:
