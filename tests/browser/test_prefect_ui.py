@@ -211,4 +211,11 @@ def test_one_stage_again_from_the_form(pages: PrefectPages, served: Served) -> N
     text = pages.open_artifact()
     assert second["build"] in text
     moved = vatra("diff", first["build"], second["build"], "--home", served.home)
-    assert moved["stages"], moved
+    changed = {(one["key"], one["before"], one["after"]) for one in moved["settings"]}
+    assert changed == {("toxicity.threshold", 0.8, 0.2), ("quality.min_chars", 10, 60)}
+    stages = {one["stage"]: one for one in moved["stages"]}
+    assert {name for name, one in stages.items() if one["same"]} == {"parse", "reconcile", "score"}
+    judged = stages["filter"]
+    assert judged["after"]["set_aside"].get("too_short", 0) > judged["before"]["set_aside"].get(
+        "too_short", 0
+    )
