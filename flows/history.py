@@ -29,11 +29,13 @@ def report_again(home: Home, build: str) -> BuildReport:
         stages.append(summarise_training(run, trained, True, 0.0))
     done = {stage.stage for stage in stages}
     missing = [name for name in STAGE_NAMES if name in record.stages and name not in done]
+    # Training may be another run's, which waits or is still at it: the build itself is done.
+    untrained = missing == [TRAIN_LORA.name]
     summary = BuildSummary(
         build=record.build,
         home=str(home.path),
         stages=stages,
         artifacts=[str(adapter_folder(run))] if trained else [],
-        error=f"this build stopped before {missing[0]} was done" if missing else None,
+        error=f"this build stopped before {missing[0]} was done" if missing and not untrained else None,
     )
-    return write_report(run, summary)
+    return write_report(run, summary, ["The adapter is not trained yet."] if untrained else [])

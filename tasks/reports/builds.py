@@ -76,6 +76,8 @@ def _reasons(dropped: dict[str, int]) -> str:
 
 
 def _state(line: BuildLine) -> str:
+    if line.state == "stopped" and line.corpus is not None:
+        return "corpus complete; no adapter yet"  # a worker may still be at it
     if line.state == "stopped":
         return f"stopped before {line.stage}"
     if line.state == "failed":

@@ -46,11 +46,13 @@ def test_a_row_says_what_came_of_a_build() -> None:
 def test_states_and_missing_figures_are_said() -> None:
     empty = {"imports": ImportCounts(), "messages": MessageCounts(), "corpus": None, "decided": None}
     lines = [
+        line(5, state="stopped", stage="train-lora"),
         line(4, state="stopped", stage="parse", **empty),
         line(3, state="failed", stage="dedup", problem="an expectation of dedup did not hold", corpus=None),
         BuildLine("no plan", state="damaged", problem="a build's plan is damaged", addressable=False),
     ]
     parsed = assert_inert(render_builds(lines, "/h"))
+    assert "corpus complete; no adapter yet" in parsed.words
     assert "stopped before parse" in parsed.words
     assert "failed at dedup an expectation of dedup did not hold" in parsed.words
     assert "damaged a build's plan is damaged" in parsed.words
