@@ -52,7 +52,11 @@ def run_stages(run: Run) -> BuildReport:
         raise BuildFailed(error, stopped, _report_failure(run, stopped, notes), notes) from error
     artifacts = [str(adapter_folder(run))] if stages[-1].stage == TRAIN_LORA.name else []
     notes = notify_of_build(run.home, run.settings.notify, run.record)
-    return report_build(run, summary.model_copy(update={"stages": stages, "artifacts": artifacts}), notes)
+    done = summary.model_copy(update={"stages": stages, "artifacts": artifacts})
+    try:
+        return report_build(run, done, notes)
+    except VatraError as error:
+        raise BuildFailed(error, done.model_copy(update={"error": str(error)}), None, notes) from error
 
 
 def tell(report: BuildReport) -> str:

@@ -28,6 +28,7 @@ SETTLED_AFTER = 10.0
 _UNFINISHED = (".part", ".partial", ".crdownload", ".download", ".tmp")
 _REASON = ".reason.txt"
 _NAMED = 8
+_LONGEST_NAME, _LONGEST_SUFFIX = 230, 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -48,19 +49,19 @@ def take_inbox(home: Home, now: float | None = None) -> Inbox:
             if path in (home.taken, home.quarantine) or path.name.startswith("."):
                 continue
             if path.suffix.lower() in _UNFINISHED or _is_arriving(path, now):
-                arriving.append(path.name)
+                arriving.append(_told(path.name))
             elif reason := _unreadable(path, home.taken):
                 _set_aside(path, home.quarantine, reason)
-                quarantined.append((path.name, reason))
+                quarantined.append((_told(path.name), reason))
             else:
                 path.rename(_free_name(home.taken / path.name))
-                taken.append(path.name)
+                taken.append(_told(path.name))
     return Inbox(tuple(taken), tuple(quarantined), tuple(arriving))
 
 
 def taken_exports(home: Home) -> list[Path]:
-    """Everything that was ever taken from the inbox, in the order of its names."""
-    return sorted(path for path in home.taken.iterdir() if not path.name.startswith("."))
+    """The folder of everything that was ever taken, if there is anything: what is damaged in it costs only itself."""
+    return [home.taken] if any(home.taken.iterdir()) else []
 
 
 def in_quarantine(home: Home) -> list[tuple[str, str]]:
@@ -69,7 +70,7 @@ def in_quarantine(home: Home) -> list[tuple[str, str]]:
     for path in sorted(home.quarantine.iterdir()):
         reason = path.with_name(path.name + _REASON)
         if not path.name.endswith(_REASON) and reason.is_file():
-            found.append((path.name, reason.read_text("utf-8", "replace").strip()))
+            found.append((_told(path.name), reason.read_text("utf-8", "replace").strip()))
     return found
 
 
@@ -149,8 +150,23 @@ def _set_aside(path: Path, quarantine: Path, reason: str) -> None:
     path.rename(final)
 
 
+def _told(name: str) -> str:
+    """A name as text: bytes that are no UTF-8 are escaped."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _shortened(path: Path) -> Path:
+    """Room for a number, and for the name of the reason, in what a file system takes for a name (255 bytes)."""
+    end = path.suffix if len(os.fsencode(path.suffix)) <= _LONGEST_SUFFIX else ""
+    name = path.name.removesuffix(end) if end else path.name
+    while len(os.fsencode(name + end)) > _LONGEST_NAME:
+        name = name[:-1]
+    return path.with_name(name + end)
+
+
 def _free_name(path: Path) -> Path:
     """`export.zip`, or `export-2.zip` where that name is taken."""
+    path = _shortened(path)
     for number in range(2, 10_000):
         if not os.path.lexists(path):
             return path

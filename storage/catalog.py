@@ -91,6 +91,7 @@ def latest_build(store: Store, stage: str, back: int = 0) -> BuildRecord:
             where=store.url,
             fix="Count from the newest: latest, latest~1, ...",
         )
+    _refuse_halves(store, stage)
     raise UsageError(
         f"there is no build yet in which {stage} is done",
         where=store.url,
@@ -98,16 +99,37 @@ def latest_build(store: Store, stage: str, back: int = 0) -> BuildRecord:
     )
 
 
+def _refuse_halves(store: Store, stage: str) -> None:
+    """Raises UsageError that names what is gone, when `stage` does stand in a build."""
+    for build in list_builds(store):
+        record = read_build(store, build)
+        if stage in record.stages and stands(store, record, stage):
+            lost = next(name for name in record.stages if not stands(store, record, name))
+            raise UsageError(
+                f"no build with {stage} stands whole: in the newest, {build}, {lost} is not done, or gone",
+                where=store.url,
+                fix=f"Make it stand again with `vatra stage {lost} --build {build}`.",
+            )
+
+
 def standing_builds(
-    store: Store, before: str | None = None, but_for: Set[str] = frozenset({TRAINING})
+    store: Store,
+    before: str | None = None,
+    but_for: Set[str] = frozenset({TRAINING}),
+    past_damage: bool = False,
 ) -> Iterator[BuildRecord]:
     """Builds in which all that was planned stands, newest first; with `before`, only those older than that one.
 
-    Stages in `but_for` need not stand.
+    Stages in `but_for` need not stand. A plan that cannot be read is a StoreError, or passed over with `past_damage`.
     """
     for build in list_builds(store):
         if before is None or build < before:
-            record = read_build(store, build)
+            try:
+                record = read_build(store, build)
+            except StoreError:
+                if not past_damage:
+                    raise
+                continue
             if all(stands(store, record, planned) for planned in record.stages.keys() - but_for):
                 yield record
 

@@ -46,16 +46,7 @@ class Dataset:
 
     def validation(self) -> ValidationResult:
         """What the expectations said when the dataset was published. Raises StoreError when that is lost."""
-        folder = dataset_folder(self.manifest.stage, self.manifest.fingerprint)
-        path = f"{folder}/validation.json"
-        try:
-            return ValidationResult.model_validate_json(self.store.read(path))
-        except (FileNotFoundError, ValidationError):
-            raise StoreError(
-                "what the expectations said is missing or damaged",
-                where=path,
-                fix=f"Delete {folder} and {_AGAIN}",
-            ) from None
+        return read_validation(self.store, self.manifest.stage, self.manifest.fingerprint)
 
 
 def dataset_folder(stage: str, fingerprint: str) -> str:
@@ -71,7 +62,18 @@ def read_manifest(store: Store, stage: str, fingerprint: str) -> Manifest | None
     except FileNotFoundError:
         return None
     except ValidationError:
-        raise StoreError("a manifest is damaged", where=path, fix=f"Delete its folder and {_AGAIN}") from None
+        raise StoreError("a manifest is damaged", where=path, fix=_AGAIN.capitalize()) from None
+
+
+def read_validation(store: Store, stage: str, fingerprint: str) -> ValidationResult:
+    """What the expectations said of a dataset. Raises StoreError when that is missing or damaged."""
+    path = f"{dataset_folder(stage, fingerprint)}/validation.json"
+    try:
+        return ValidationResult.model_validate_json(store.read(path))
+    except (FileNotFoundError, ValidationError):
+        raise StoreError(
+            "what the expectations said is missing or damaged", where=path, fix=_AGAIN.capitalize()
+        ) from None
 
 
 def is_whole(store: Store, parts: Iterable[PartRecord]) -> bool:

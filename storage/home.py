@@ -116,6 +116,8 @@ def _make_writable(folder: Path, what: str = "home", choice: str = "--home or VA
 
 def _check_store(store: Store) -> None:
     """Raises UsageError for a store that cannot be opened, or that nobody could read afterwards."""
+    if not store.url.isprintable():
+        raise UsageError("the store's address holds characters that cannot be shown", where="VATRA_STORE")
     if store.is_in_memory:
         raise UsageError(
             "a store in memory is gone when the command ends",

@@ -15,12 +15,20 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from schemas.errors import ExpectationFailed
+from schemas.errors import ExpectationFailed, StoreError
 from schemas.ids import canonical_json, hash_json
 from schemas.ledger import SET_ASIDE, with_prefix
 from schemas.manifest import Manifest, PartRecord, TableFile, UnitRecord
 from schemas.summary import ExpectationResult, PartCounts, ValidationResult
-from storage.datasets import Dataset, dataset_folder, find_dataset, is_whole, read_manifest, read_table
+from storage.datasets import (
+    Dataset,
+    dataset_folder,
+    find_dataset,
+    is_whole,
+    read_manifest,
+    read_table,
+    read_validation,
+)
 from storage.execution import Job, run_units
 from storage.failpoints import reach
 from storage.stages import Stage, Suite, Unit, fingerprint, identity, library_versions
@@ -53,8 +61,8 @@ def materialize(
 ) -> Materialized:
     """The dataset of `stage` over `units`. Raises ExpectationFailed, StoreError, or what the function raises."""
     mark = fingerprint(stage, settings, dict(inputs))
-    standing = read_manifest(store, stage.name, mark)
-    if standing is not None and is_whole(store, standing.parts):
+    standing = _standing(store, stage.name, mark)
+    if standing is not None:
         return Materialized(Dataset(store, standing), True, PartCounts(reused=len(standing.parts)))
     run = _Run(store, stage, settings, mark, suite)
     done = run.remembered(units)
@@ -73,6 +81,22 @@ def materialize(
     reused = sum(len(r.parts) for r in records) - computed
     dataset = run.publish(records, dict(inputs))
     return Materialized(dataset, False, PartCounts(computed=computed, reused=reused))
+
+
+def _standing(store: Store, stage: str, mark: str) -> Manifest | None:
+    """The manifest, when all of its dataset stands; records that are damaged are moved out of the new ones' way."""
+    try:
+        manifest = read_manifest(store, stage, mark)
+        if manifest is None and not store.exists(f"{dataset_folder(stage, mark)}/validation.json"):
+            return None
+        read_validation(store, stage, mark)
+    except StoreError:
+        for name in ("manifest.json", "validation.json"):
+            path = f"{dataset_folder(stage, mark)}/{name}"
+            if store.exists(path):
+                store.set_aside(path)
+        return None
+    return manifest if manifest is not None and is_whole(store, manifest.parts) else None
 
 
 @dataclass(frozen=True)

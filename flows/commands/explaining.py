@@ -66,7 +66,7 @@ def _not_there(home: Home, record: BuildRecord, tables: object, wanted: str) -> 
     assert isinstance(tables, BuildTables)
     looked = ", ".join(f"{count:,} {table}" for table, count in looked_at(tables).items())
     elsewhere, seen = None, {record.stages.get("parse")}
-    for other in standing_builds(home.store):
+    for other in standing_builds(home.store, past_damage=True):
         if other.stages.get("parse") not in seen:
             seen.add(other.stages.get("parse"))
             run = Run(home, other, build_settings(other.settings, f"build {other.build}"))

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from flows.commands.report_serving import serve_reports
 from flows.commands.session import answer, at_work, print_json
-from schemas.errors import UsageError
+from schemas.errors import StoreError, UsageError
 from schemas.settings import load_build_settings
 from schemas.settings.loading import load_lora_preset, preset_values
 from schemas.settings.presets import preset_names
@@ -44,6 +44,10 @@ def export(given: argparse.Namespace) -> int:
     if corpus is None:
         raise UsageError(
             f"the build {record.build} has no corpus", fix=f"Run `vatra stage mix --build {record.build}`."
+        )
+    if not corpus.validation().success:
+        raise StoreError(
+            "the corpus did not pass its expectations", where=record.build, fix="Build it again."
         )
     splits = [split for split in SPLITS if split in (given.split or SPLITS)]
     rows = export_corpus(corpus, given.format, Path(given.out), splits, given.overwrite)

@@ -18,7 +18,7 @@ from flows.refusals import refusals
 from flows.services import Service, Services, left_behind, live_server, read_services, services_lock
 from flows.starting import Say, bring_up, take_down
 from schemas.errors import UsageError, VatraError
-from storage.home import Home, open_home
+from storage.home import Home, find_home, open_home
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -83,7 +83,7 @@ def down(given: argparse.Namespace) -> int:
 
 def status(given: argparse.Namespace) -> int:
     """What runs, since when; runs under way; what comes next."""
-    home = open_home(given.home)
+    home = find_home(given.home)
     use_home(home)
     console = _console(given)
     services = live_server(home)

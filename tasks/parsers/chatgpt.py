@@ -28,7 +28,7 @@ _OTHER_TYPES = {
     # Custom instructions and memories are never turns, whatever role they carry.
     "user_editable_context": "hidden", "model_editable_context": "hidden",
 }  # fmt: skip
-_SPOKEN = ("audio_transcription", "text")
+_SPOKEN = ("audio_transcription", "text", None)
 _FLAGS = {
     "is_archived": "archived",
     "is_starred": "starred",
@@ -181,6 +181,7 @@ def _text(content: Any) -> tuple[str, str | None]:
 
 
 def _part(part: object) -> str:
+    # A part with a text and no type is text too: what is not known to be something else must not be lost.
     if isinstance(part, dict) and part.get("content_type") in _SPOKEN and isinstance(part.get("text"), str):
         return str(part["text"])
     return ""

@@ -116,7 +116,10 @@ def _items_of_lines(text: str, whole: bool) -> list[object]:
     It is one when a parser (or a format that is known and not read) recognises most of its first lines, each by
     itself; or all of them but the first. A note, a table, a page or a log in which JSON occurs is none.
     """
-    lines = [value for _, value in islice(lines_of(text, 0, whole), LINES)]
+    told = list(islice(lines_of(text, 0, whole), LINES))
+    if whole and told and told[-1][1] is None and told[-1][0][0] in "[{" and not text.endswith("\n"):
+        told.pop()  # the file was cut off in it, which says nothing of the others
+    lines = [value for _, value in told]
     rest = "" if whole else text[text.rfind("\n") + 1 :]
     if len(lines) < LINES and rest:
         lines.append(sketch(rest.strip()))  # a line of which only the beginning is known

@@ -45,7 +45,7 @@ def test_an_export_is_taken_once(home: Home) -> None:
     drop(home, "a.json")
     assert take_inbox(home, NOW) == Inbox(taken=("a.json",))
     assert names(home.inbox) == [".lock", "quarantine", "taken"]
-    assert [path.name for path in taken_exports(home)] == ["a.json"]
+    assert (taken_exports(home), names(home.taken)) == ([home.taken], ["a.json"])
     assert take_inbox(home, NOW) == Inbox()
 
 
@@ -85,7 +85,7 @@ def test_another_file_of_the_same_name_and_the_same_file_again(home: Home) -> No
     for word in ("two", "three"):
         drop(home, "export.json", chat(word))
         assert take_inbox(home, NOW).taken == ("export.json",)
-    assert [path.name for path in taken_exports(home)] == ["export-2.json", "export-3.json", "export.json"]
+    assert names(home.taken) == ["export-2.json", "export-3.json", "export.json"]
     drop(home, "again.json", chat("two"))
     ((name, reason),) = take_inbox(home, NOW).quarantined
     assert (name, "taken before, as export-2.json" in reason) == ("again.json", True)
@@ -96,6 +96,30 @@ def test_a_zip_is_taken_as_it_is(home: Home) -> None:
         archive.writestr("chats/conversations.json", chat("a zip"))
     os.utime(home.inbox / "export.zip", (NOW - 60, NOW - 60))
     assert take_inbox(home, NOW).taken == ("export.zip",)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"bad\xff\xfename.txt",
+        b"x" * 251 + b".txt",
+        "ș".encode() * 120 + b".json",
+        b"a\nb\x1b.txt",
+        b"." * 2 + b"x" * 240,
+    ],
+)
+def test_no_name_stops_the_inbox(home: Home, name: bytes) -> None:
+    for data in (b"no chat", b"no chat either", chat("a")):
+        path = Path(os.fsdecode(os.fsencode(home.inbox) + b"/" + name))
+        path.write_bytes(data)
+        os.utime(path, (NOW - 60, NOW - 60))
+        found = take_inbox(home, NOW)
+        told = [*found.taken, *(name for name, _ in found.quarantined)]
+        if not name.startswith(b"."):  # hidden files are nobody's exports
+            assert len(told) == 1
+            assert not os.path.lexists(path)
+        json.dumps([told, in_quarantine(home)], ensure_ascii=False).encode()
+    assert all(reason for _, reason in in_quarantine(home))
 
 
 FILES = st.sampled_from([b"", b"[]", b"{", b"PK\x03\x04", b"\x00\xff", chat("one"), chat("two"), b"<html>"])
@@ -120,7 +144,7 @@ def test_nothing_that_was_dropped_is_lost(
     assert sorted([*found.taken, *(name for name, _ in found.quarantined)]) == sorted(dropped)
     assert names(home.inbox) == [".lock", "quarantine", "taken"]
     kept = [
-        p.read_bytes() for p in (*taken_exports(home), *home.quarantine.iterdir()) if ".reason" not in p.name
+        p.read_bytes() for p in (*home.taken.iterdir(), *home.quarantine.iterdir()) if ".reason" not in p.name
     ]
     assert sorted(kept) == sorted(dropped.values())
     assert all(reason for _, reason in in_quarantine(home))

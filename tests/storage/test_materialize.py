@@ -232,6 +232,21 @@ def test_a_corpus_part_with_a_taken_name_is_made_again(tmp_path: Path) -> None:
     assert sum(part.num_rows for part in again.dataset.scan("mixture")) == ROWS
 
 
+@pytest.mark.parametrize("name", ["manifest.json", "validation.json"])
+@pytest.mark.parametrize("damage", [b"", b'{"stage": ', b"{}", None], ids=["empty", "cut", "other", "gone"])
+def test_records_that_are_damaged_are_made_again(tmp_path: Path, name: str, damage: bytes | None) -> None:
+    made = make(store_in(tmp_path), units=2)
+    before = files(tmp_path, "datasets")
+    path = tmp_path / f"datasets/toy/{mark(made)}/{name}"
+    path.unlink()
+    if damage is not None:
+        path.write_bytes(damage)
+    again = make(store_in(tmp_path), units=2)
+    assert (again.cached, again.parts) == (False, PartCounts(computed=0, reused=4))
+    assert files(tmp_path, "datasets") == before
+    assert again.dataset.validation().success
+
+
 def test_lost_validation_is_a_clear_error(tmp_path: Path) -> None:
     dataset = make(store_in(tmp_path), units=1).dataset
     path = tmp_path / f"datasets/toy/{dataset.manifest.fingerprint}/validation.json"

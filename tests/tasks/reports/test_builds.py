@@ -56,7 +56,7 @@ def test_states_and_missing_figures_are_said() -> None:
     assert "stopped before parse" in parsed.words
     assert "failed at dedup an expectation of dedup did not hold" in parsed.words
     assert "damaged a build's plan is damaged" in parsed.words
-    assert "3 builds, 0 complete." in parsed.words
+    assert "4 builds, 0 complete." in parsed.words
     assert not any("no" in (value or "") for _, name, value in parsed.attributes if name == "href")
 
 
