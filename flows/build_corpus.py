@@ -80,27 +80,14 @@ def _refusals_told(home: Home, settings: BuildSettings) -> Iterator[None]:
         raise
 
 
-@flow(name="build-corpus", persist_result=False, validate_parameters=True)
-def build_here(
-    paths: list[str],
-    settings: BuildSettings = BuildSettings(),  # noqa: B008 - frozen
-    home: str | None = None,
-    planned: str | None = None,
-    workers: int | None = None,
-) -> BuildReport:
+@flow(name="build-corpus", persist_result=False)
+def build_here(planned: str, home: str | None = None, workers: int | None = None) -> BuildReport:
     """Build a training corpus in this process.
 
     Args:
-        paths: Files, folders or zips with exported chats.
-        settings: What is kept, masked and dropped, how the corpus is mixed, whether an adapter is trained.
+        planned: The build, as it was planned: its record in the store holds exports and settings.
         home: The home folder; the default is VATRA_HOME.
-        planned: A build that was planned already over these paths; none: plan a new one.
         workers: Processes for the row stages; the default is one per core.
     """
     record_process()
-    where = open_home(Path(home) if home else None)
-    if planned is not None:
-        run = open_build(where, planned, workers)
-    else:
-        run = plan_build(where, [Path(path) for path in paths], settings, workers)
-    return run_stages(run)
+    return run_stages(open_build(open_home(Path(home) if home else None), planned, workers))

@@ -29,9 +29,8 @@ def build(given: argparse.Namespace) -> int:
         run = plan_build(home, given.paths, settings, _workers(given), listener.read)
         from flows.build_corpus import build_here
 
-        paths = [str(path) for path in given.paths]
         with flow_runs(home, server, listener):
-            told = build_here(paths, settings, str(home.path), run.record.build, run.workers)
+            told = build_here(run.record.build, str(home.path), run.workers)
     return answer(given, told)
 
 

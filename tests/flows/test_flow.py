@@ -38,12 +38,13 @@ def export(path: Path, conversations: int) -> Path:
 
 def test_flow_from_export_to_corpus(harness: None, tmp_path: Path) -> None:
     from flows.build_corpus import build_here
+    from flows.planning import plan_build
     from schemas.settings import load_build_settings
+    from storage.home import open_home
 
     settings = load_build_settings(overrides=["toxicity.scorer=none", "mix.validation=0.2"])
-    state = build_here(
-        [str(export(tmp_path / "chats.jsonl", 30))], settings, str(tmp_path / "home"), return_state=True
-    )
+    run = plan_build(open_home(tmp_path / "home"), [export(tmp_path / "chats.jsonl", 30)], settings)
+    state = build_here(run.record.build, str(run.home.path), return_state=True)
     report = state.result()
     assert state.is_completed()
     corpus = report.summary.corpus
@@ -54,11 +55,13 @@ def test_flow_from_export_to_corpus(harness: None, tmp_path: Path) -> None:
 def test_failed_expectation_fails_the_flow(harness: None, tmp_path: Path) -> None:
     from flows.build_corpus import build_here
     from flows.building import BuildFailed
+    from flows.planning import plan_build
     from schemas.settings import load_build_settings
+    from storage.home import open_home
 
     settings = load_build_settings(overrides=["toxicity.scorer=none", "quality.min_chars=9999"])
-    path = str(export(tmp_path / "chats.jsonl", 3))
-    state = build_here([path], settings, str(tmp_path / "home"), return_state=True)
+    run = plan_build(open_home(tmp_path / "home"), [export(tmp_path / "chats.jsonl", 3)], settings)
+    state = build_here(run.record.build, str(run.home.path), return_state=True)
     assert state.is_failed()
     with pytest.raises(BuildFailed, match="at least one assistant message is left"):
         state.result()
