@@ -63,7 +63,7 @@ def default_home() -> Path:
 
 def find_home(path: Path | None = None) -> Home:
     """A home that stands, to be read: nothing is made and nothing is tried. Raises UsageError when there is none."""
-    home = _home_at(path)
+    home = name_home(path)
     if not home.path.is_dir() and not os.environ.get("VATRA_STORE"):
         raise UsageError(
             "there is no home folder here yet",
@@ -73,7 +73,8 @@ def find_home(path: Path | None = None) -> Home:
     return home
 
 
-def _home_at(path: Path | None) -> Home:
+def name_home(path: Path | None = None) -> Home:
+    """The home that is meant, whether it stands or not: nothing is made. Raises UsageError when that is not known."""
     try:
         return Home((path or default_home()).expanduser().absolute())
     except RuntimeError:  # no HOME, and nobody of that name
@@ -84,7 +85,7 @@ def _home_at(path: Path | None) -> Home:
 
 def open_home(path: Path | None = None) -> Home:
     """The home, its folders made (readable by its owner only). Raises UsageError when it cannot be written."""
-    home = _home_at(path)
+    home = name_home(path)
     if strange := sorted(
         {character for character in str(home.path) if character in "?#%" or character < " "}
     ):

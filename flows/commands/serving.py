@@ -18,7 +18,7 @@ from flows.refusals import refusals
 from flows.services import Service, Services, left_behind, live_server, read_services, services_lock
 from flows.starting import Say, bring_up, take_down
 from schemas.errors import UsageError, VatraError
-from storage.home import Home, find_home, open_home
+from storage.home import Home, name_home, open_home
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -65,9 +65,12 @@ def up(given: argparse.Namespace) -> int:
 
 def down(given: argparse.Namespace) -> int:
     """Stop what `up` started, and nothing else."""
+    home, console = name_home(given.home), _console(given)
+    if not home.path.is_dir():
+        console.print("Nothing was running.")
+        return print_json(given, {"stopped": []})
     home = open_home(given.home)
     use_home(home)
-    console = _console(given)
     with (
         _telling(console) as say,
         services_lock(home, lambda: say("waiting for another `vatra up` or `down`")),
@@ -83,7 +86,7 @@ def down(given: argparse.Namespace) -> int:
 
 def status(given: argparse.Namespace) -> int:
     """What runs, since when; runs under way; what comes next."""
-    home = find_home(given.home)
+    home = name_home(given.home)
     use_home(home)
     console = _console(given)
     services = live_server(home)

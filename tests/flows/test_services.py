@@ -33,6 +33,7 @@ def test_nothing_runs(tmp_path: Path) -> None:
     assert (code, "Start it with `vatra up`" in out) == (0, True)
     for _ in range(2):
         assert vatra("down", "--home", home)[:2] == (0, "Nothing was running.\n")
+    assert not home.exists(), "who only looks makes nothing"
 
 
 @pytest.mark.parametrize("port", [0, 70_000])
@@ -134,7 +135,7 @@ def test_headers_and_names(running: Any) -> None:
     ours = f"127.0.0.1:{running['port']}"
     page = ask(ours, "/v2/dashboard")
     policy = page.headers["Content-Security-Policy"]
-    assert "script-src 'self';" in policy
+    assert "script-src 'self' 'unsafe-eval';" in policy, "no inline script, no other host"
     assert "img-src 'self' data: blob:;" in policy
     assert page.headers["X-Content-Type-Options"] == "nosniff"
     assert b'<script src="/vatra/quiet.js">' in page.read()
