@@ -16,9 +16,9 @@ class ParseSettings(Settings):
         20_000, ge=0, description="Texts of attachments are cut after so many characters."
     )
     part_bytes: int = Field(
-        24 << 20,
+        16 << 20,
         ge=1 << 16,
-        description="Bytes of text after which a new part is begun (25165824 is 24 MiB; at least 65536).",
+        description="Bytes of text after which a new part is begun (16777216 is 16 MiB; at least 65536).",
     )
 
 
