@@ -12,9 +12,8 @@ from flows.stage_names import STAGE_NAMES
 from schemas.comparison import Comparison, Move, Moves, SettingChange, StageChange, setting_text
 from schemas.errors import UsageError
 from schemas.manifest import BuildRecord
-from schemas.settings.loading import build_settings
 from schemas.visible import visible
-from storage.catalog import read_build, standing_builds
+from storage.catalog import read_build, settings_of, standing_builds
 from storage.home import find_home
 from storage.store import Store
 
@@ -30,7 +29,7 @@ def diff(given: argparse.Namespace) -> int:
     from tasks.differences import compare_builds, write_comparison
     from tasks.running import Run
 
-    before, after = (Run(home, r, build_settings(r.settings, f"build {r.build}")) for r in records)
+    before, after = (Run(home, record, settings_of(record)) for record in records)
     comparison, samples = compare_builds(before, after, STAGE_NAMES, given.ids)
     page = write_comparison(after, comparison, samples)
     comparison = comparison.model_copy(update={"report": str(page)})

@@ -10,7 +10,6 @@ from flows.commands.session import print_json
 from flows.stories import told
 from schemas.errors import UsageError
 from schemas.manifest import BuildRecord
-from schemas.settings.loading import build_settings
 from schemas.visible import visible
 from storage.catalog import read_build, settings_of, standing_builds
 from storage.home import Home, find_home
@@ -69,7 +68,7 @@ def _not_there(home: Home, record: BuildRecord, tables: object, wanted: str) -> 
     for other in standing_builds(home.store, past_damage=True):
         if other.stages.get("parse") not in seen:
             seen.add(other.stages.get("parse"))
-            run = Run(home, other, build_settings(other.settings, f"build {other.build}"))
+            run = Run(home, other, settings_of(other))
             if find_id(BuildTables(run), wanted):
                 elsewhere = other.build
                 break
