@@ -159,8 +159,9 @@ def guarded_app() -> WebGuard:
     from prefect.server.api.server import create_app
 
     from flows.web_guard import WebGuard
+    from flows.web_retry import WebRetry
 
-    return WebGuard(create_app(), {"home": os.environ.get("VATRA_HOME"), "pid": os.getpid()})
+    return WebGuard(WebRetry(create_app()), {"home": os.environ.get("VATRA_HOME"), "pid": os.getpid()})
 
 
 def _leave_with(parent: int) -> None:

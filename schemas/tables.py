@@ -46,7 +46,8 @@ IMPORTS = _table(
 CONVERSATIONS = _table(
     ("conversation_id", S), ("source", S), ("provider", S), ("file_digest", S), ("content_hash", S),
     ("messages", I32), ("branches", I32), ("flags", pa.list_(S)),
-    optional=(("native_id", S), ("model", S), ("title", S), ("created_at", TIME), ("updated_at", TIME)),
+    optional=(("native_id", S), ("model", S), ("title", S), ("created_at", TIME), ("updated_at", TIME),
+              ("category", S)),
 )  # fmt: skip
 
 #: A message on the active branch, in branch order (`position` from 0).
@@ -89,7 +90,7 @@ VERDICTS = _table(
 EXAMPLES = _table(
     ("example_id", S), ("conversation_id", S), ("source", S), ("messages", EXAMPLE_MESSAGES),
     ("trainable", I32), ("chars", I64), ("repairs", COUNTS), ("text_hash", S), ("text_bytes", I64),
-    optional=(("category", S), ("language", S), ("created_at", TIME)),
+    optional=(("category", S), ("language", S), ("created_at", TIME), ("rating", F32)),
 )  # fmt: skip
 
 #: Aligned with messages: where each message went. placement: trained, context, masked or dropped (with a reason).
@@ -97,6 +98,9 @@ PLACEMENTS = _table(("message_id", S), ("placement", S), optional=(("reason", S)
 
 #: An example with a twin; the keeper's own row points to itself.
 CLUSTERS = _table(("example_id", S), ("cluster_id", S), ("keeper_id", S), ("similarity", F32), ("method", S))
+
+#: An example that says what an evaluation asks; it must not be trained on. `evaluation` names the file and prompt.
+CONTAMINATED = _table(("example_id", S), ("evaluation", S), ("similarity", F32), ("method", S))
 
 LABELS = _table(("example_id", S), ("method", S), optional=(("category", S), ("confidence", F32)))
 
@@ -111,6 +115,6 @@ CORPUS = _table(
 SCHEMAS: dict[str, pa.Schema] = {
     "imports": IMPORTS, "conversations": CONVERSATIONS, "messages": MESSAGES, "preferences": PREFERENCES,
     "standing": STANDING, "signals": SIGNALS, "verdicts": VERDICTS, "examples": EXAMPLES, "placements": PLACEMENTS,
-    "clusters": CLUSTERS, "labels": LABELS, "mixture": MIXTURE,
+    "clusters": CLUSTERS, "contaminated": CONTAMINATED, "labels": LABELS, "mixture": MIXTURE,
     **dict.fromkeys(SPLITS, CORPUS),
 }  # fmt: skip

@@ -66,7 +66,8 @@ def _turns(messages: pa.Table, verdicts: pa.Table) -> list[Turn]:
 
 
 def _conversations(conversations: pa.Table) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = conversations.select(["conversation_id", "source", "created_at"]).to_pylist()
+    named = conversations.select(["conversation_id", "source", "created_at", "category"])
+    rows: list[dict[str, Any]] = named.to_pylist()
     return rows
 
 
@@ -88,9 +89,10 @@ def _example(
         "example_id": example_id,
         "conversation_id": conversation["conversation_id"],
         "source": conversation["source"],
-        "category": None,
+        "category": conversation["category"],
         "language": Counter(languages).most_common(1)[0][0],
         "created_at": conversation["created_at"],
+        "rating": None,
         "messages": lines,
         "trainable": sum(line.trainable for line in result.lines),
         "chars": sum(map(len, texts)),

@@ -44,6 +44,7 @@ class ParsedMessage:
     created: int | None = None
     model: str | None = None
     author: str | None = None
+    rating: str | None = None
 
 
 @dataclass(slots=True)
@@ -63,6 +64,7 @@ class ParsedConversation:
     created: int | None = None
     updated: int | None = None
     model: str | None = None
+    category: str | None = None
     warnings: list[str] = field(default_factory=list)
 
     @property

@@ -96,6 +96,7 @@ class PartBuilder:
                 repaired(conversation.title),
                 conversation.created,
                 conversation.updated,
+                conversation.category,
             )
         )
         self._tally["conversations"] += 1
@@ -125,7 +126,7 @@ class PartBuilder:
                     None,
                     message.created,
                     message.model and repaired(message.model),
-                    None,
+                    message.rating,
                 )
             )
             self._tally[f"role:{message.role}"] += 1
