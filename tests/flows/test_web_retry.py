@@ -36,7 +36,9 @@ class Server:
         await send({"type": "http.response.body", "body": said[3:]})
 
 
-def ask(server: Server, body: bytes | list[bytes] = b"{}", pauses: tuple[float, ...] = (0, 0)) -> httpx.Response:
+def ask(
+    server: Server, body: bytes | list[bytes] = b"{}", pauses: tuple[float, ...] = (0, 0)
+) -> httpx.Response:
     app: Any = WebRetry(server, pauses)
 
     async def pieces() -> Any:
@@ -64,7 +66,8 @@ def test_one_that_stays_busy_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [(200, b"fine"), (409, b"{}"), (500, BUSY[1]), (503, b"Database is not available"), (503, b"[]")]
+    "answer",
+    [(200, b"fine"), (409, b"{}"), (500, BUSY[1]), (503, b"Database is not available"), (503, b"[]")],
 )
 def test_other_answers_pass_at_once(answer: tuple[int, bytes]) -> None:
     server = Server([answer, (200, b"second")])
