@@ -10,10 +10,12 @@ import asyncio
 import json
 from contextlib import suppress
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from flows.web_guard import App, Message, Receive, Scope, Send
 
-#: Seconds before each further try; together about what Prefect's client would wait before its first.
-PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
+#: Seconds before each further try; the sum is about what the first further try of Prefect's own client waits.
+PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 LARGEST_BODY = 4 << 20  # bytes of a request that are held for another try; larger ones get one try
 
 
@@ -36,7 +38,11 @@ class WebRetry:
         whole = not request[-1].get("more_body")
         for pause in self._pauses if whole else ():
             answer = _Answer(send)
-            await self._app(_copy(scope), _replay(request, receive), answer.send)
+            try:
+                await self._app(_copy(scope), _replay(request, receive), answer.send)
+            except SQLAlchemyError:  # Starlette answers, and then raises what it answered for
+                if not answer.busy:
+                    raise
             if not answer.busy:
                 return
             await asyncio.sleep(pause)
