@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from flows.web_guard import App, Message, Receive, Scope, Send
 
-#: Seconds before each further try; the sum is about what the first further try of Prefect's own client waits.
+#: Seconds before each further try.
 PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 LARGEST_BODY = 4 << 20  # bytes of a request that are held for another try; larger ones get one try
 
