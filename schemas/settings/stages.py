@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, field_validator
 
 from schemas.settings.model import Settings
@@ -57,6 +59,21 @@ class DedupSettings(Settings):
     """Exact duplicates, with case, space and diacritics folded."""
 
     exact: bool = Field(True, description="Keep one example of each exact text.")
+
+
+class LabelSettings(Settings):
+    """The category of each example: declared by its source first, tool calls by structure, then the classifier."""
+
+    classifier: Literal["none"] = Field(
+        "none",
+        description="What sorts the examples whose source declares no category. None: they stay unassigned.",
+    )
+    confidence: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="The classifier's confidence below which an example stays unassigned (0 to 1).",
+    )
 
 
 class MixSettings(Settings):
