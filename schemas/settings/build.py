@@ -14,6 +14,7 @@ from schemas.settings.stages import (
     AssembleSettings,
     DedupSettings,
     FilterSettings,
+    LabelSettings,
     MixSettings,
     ParseSettings,
 )
@@ -59,6 +60,7 @@ class BuildSettings(LanguageList):
     quality: QualityRules = QualityRules()
     assemble: AssembleSettings = AssembleSettings()
     dedup: DedupSettings = DedupSettings()
+    label: LabelSettings = LabelSettings()
     mix: MixSettings = MixSettings()
     train: TrainSettings = TrainSettings()
     notify: NotifySettings = NotifySettings()

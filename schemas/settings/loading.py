@@ -18,7 +18,7 @@ from schemas.settings.presets import preset_names
 from schemas.settings.rules import PatternRules, Rule
 from schemas.settings.training import LoraPreset
 
-PRESET_KINDS = {"build": BuildSettings, "train": LoraPreset}
+PRESET_KINDS: dict[str, type[BaseModel]] = {"build": BuildSettings, "train": LoraPreset}
 
 
 def preset_values(kind: str, name: str) -> dict[str, Any]:
