@@ -4,6 +4,7 @@ set aside."""
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from schemas.manifest import SourceFile
@@ -51,10 +52,13 @@ class Account:
         self.conversations["duplicate"] += 1
         self.set_aside["duplicate_conversation"] += conversation.messages_seen
 
-    def leave_out(self, reason: str, at: str, conversation: ParsedConversation | None = None) -> None:
+    def leave_out(
+        self, reason: str, at: Callable[[], str], conversation: ParsedConversation | None = None
+    ) -> None:
         """A record that the source's declaration leaves out, or that lacks what it asks for."""
         self.left_out[reason] += 1
-        self._first_places.setdefault(reason, at)
+        if reason not in self._first_places:
+            self._first_places[reason] = at()
         if conversation is not None and conversation.messages_seen:
             self.set_aside["left_out"] += conversation.messages_seen
 

@@ -65,7 +65,7 @@ def kept_conversations(
         elif ordinal in older or conversation.native_id in ids:
             account.duplicate(conversation)
         elif reason := refuse(conversation):
-            account.leave_out(reason, place(), conversation)
+            account.leave_out(reason, place, conversation)
         else:
             account.keep(conversation)
             if conversation.native_id:

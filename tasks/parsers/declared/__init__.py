@@ -9,6 +9,5 @@ for part in parse_declared(found.files, source, ParseSettings()):
 from tasks.parsers.declared.checking import check_declared
 from tasks.parsers.declared.finding import find_declared
 from tasks.parsers.declared.parsing import parse_declared
-from tasks.parsers.declared.recipe import PLAIN_TEXT
 
-__all__ = ["PLAIN_TEXT", "check_declared", "find_declared", "parse_declared"]
+__all__ = ["check_declared", "find_declared", "parse_declared"]

@@ -58,7 +58,7 @@ def _named(name: str, path: Path) -> list[Path]:
     below = Path(path.anchor or ".")
     pattern = str(path.relative_to(path.anchor)) if path.anchor else str(path)
     found = sorted(below.glob(pattern), key=lambda each: natural(str(each)))
-    files = [each for each in found if each.is_file()]
+    files = [each for each in found if each.is_file() and not _BESIDE.fullmatch(each.name)]
     if not files:
         raise UsageError("no file is named so", where=f"source {name}, {path}", fix="Check `path`.")
     return files

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,7 +28,7 @@ def parquet_columns(path: str) -> list[str]:
 
 def parquet_records(
     source: SourceFile, columns: Sequence[str] | None, span: Span | None, on_bytes: Callable[[int], None]
-) -> Iterator[tuple[Any, str]]:
+) -> Iterator[tuple[Any, Callable[[], str]]]:
     """The rows, of all row groups or those within the span, and the number of each in the file, from 0.
 
     Raises InputError when a row group is damaged or the file changed since it was planned.
@@ -49,12 +50,12 @@ def parquet_records(
 
 def _group(
     file: Any, number: int, columns: list[str] | None, row: int
-) -> Iterator[tuple[dict[str, Any], str]]:
+) -> Iterator[tuple[Any, Callable[[], str]]]:
     for batch in file.iter_batches(
         batch_size=_BATCH, row_groups=[number], columns=columns, use_threads=False
     ):
         for record in batch.to_pylist():
-            yield record, f"row {row}"
+            yield record, partial("row {}".format, row)
             row += 1
 
 

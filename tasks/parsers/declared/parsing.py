@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import groupby
 
 from schemas.manifest import SourceFile
@@ -79,7 +80,7 @@ def _mapped(
         records_of(file, source.read, columns_needed(source), span, on_bytes), source
     ):
         if isinstance(found, Broken):
-            account.fail(place, found.reason)
+            account.fail(place(), found.reason)
             continue
         for conversation in conversations_of(recipe, found):
             if isinstance(conversation, Left):
@@ -115,15 +116,16 @@ def grouped(found: Iterator[Found], source: Source) -> Iterator[Found]:
     get = getter(records.group)
     numbered = ((_key(record, get, number), record, place) for number, (record, place) in enumerate(found))
     for _, members in groupby(numbered, key=lambda member: member[0]):
-        rows, first = [], ""
+        rows: list[Record] = []
+        first = ""
         for _, record, place in members:
             if isinstance(record, Broken):
                 yield record, place
                 continue
-            first = first or place
+            first = first or place()
             rows.append(record)
         if rows:
-            yield {**rows[0], ROWS: rows}, first
+            yield {**rows[0], ROWS: rows}, partial(str, first)
 
 
 def _key(record: Record | Broken, get: Callable[[Record], object], number: int) -> tuple[str, object]:

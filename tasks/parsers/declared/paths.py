@@ -1,7 +1,8 @@
 """Places in a record, as people write them: `question`, `answers[0].text`, `options[*]`, `"a b"[-1]`, `@key`.
 
 The name of a column may hold dots and spaces: a column whose name is the whole path wins. `[0]` is the first element,
-`[-1]` the last, `[*]` all of a list, `.*` all values of an object. Columns that begin with `@` are made while reading.
+`[-1]` the last, `[*]` all of a list, `.*` all values of an object, `[@key]` the one of the number that was exploded
+last (for lists that run side by side). Columns that begin with `@` are made while reading.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ class _Missing:
 #: What stands where a record has no such place.
 MISSING: Final = _Missing()
 ALL: Final = "*"
-_STEP = re.compile(r'\[(-?\d+|\*)\]|\.?"([^"]*)"|\.?([^.\[\]"]+)')
+#: As an index: the number, or key, of the element that was exploded last.
+HERE: Final = "@key"
+_STEP = re.compile(r'\[(-?\d+|\*|@key)\]|\.?"([^"]*)"|\.?([^.\[\]"]+)')
 _SHOWN = 20
 
 Step = str | int
@@ -44,7 +47,7 @@ def steps_of(path: str) -> tuple[Step, ...]:
             )
         index, quoted, name = found.groups()
         if index is not None:
-            steps.append(ALL if index == ALL else int(index))
+            steps.append(index if index in (ALL, HERE) else int(index))
         else:
             steps.append(quoted if quoted is not None else name)
         at = found.end()
@@ -63,7 +66,14 @@ def getter(path: str) -> Callable[[Record], Any]:
     steps = steps_of(path)
     if steps == (path,):
         return lambda record: record.get(path, MISSING)
+    if f"[{HERE}]" in path:
+        return lambda record: _walk(record, tuple(_here(record) if step == HERE else step for step in steps))
     return lambda record: record[path] if path in record else _walk(record, steps)
+
+
+def _here(record: Record) -> Step:
+    key = record.get(HERE, "")
+    return int(key) if isinstance(key, str) and key.isdecimal() else str(key)
 
 
 def _walk(value: Any, steps: tuple[Step, ...]) -> Any:

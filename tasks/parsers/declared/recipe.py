@@ -9,6 +9,7 @@ from typing import Any
 from schemas.ids import hash_fields
 from schemas.settings.mapping import Mapping, Narrative, Value
 from schemas.settings.sources import Source
+from schemas.tables import PLAIN_TEXT
 from tasks.parsers.contract import ParsedConversation, ParsedMessage
 from tasks.parsers.declared.filters import screen
 from tasks.parsers.declared.paths import ALL, Record, getter, replaced
@@ -18,8 +19,6 @@ from tasks.parsers.declared.values import Maker, NoText, maker
 
 #: The key, or number, of the element that was exploded last.
 KEY = "@key"
-#: Flag of a conversation that is a text by itself, without a question before it.
-PLAIN_TEXT = "plain_text"
 _NUMBER_CHARS = 40
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import PurePath
 from typing import Any
 from xml.etree import ElementTree
@@ -20,8 +21,8 @@ from tasks.parsers.window import ByteStream, TextWindow
 
 #: The name of the file, without folder and endings.
 FILE = "@file"
-#: A record, or what stands there instead; and what names its place.
-Found = tuple[dict[str, Any] | Broken, str]
+#: A record, or what stands there instead; and what names its place, until the next one is asked for.
+Found = tuple[dict[str, Any] | Broken, Callable[[], str]]
 _CHAPTER = r"(?i)^\s*(?:(?:chapter|capitolul|part|book|letter|canto)\b.{0,80}|[ivxlc]{1,8}\.?)\s*$"
 _LONGEST_FIELD = 16 << 20
 _LONGEST_TEXT = 64 << 20
@@ -75,9 +76,9 @@ def _json(stream: ByteStream, file: SourceFile, reading: Reading, span: Span | N
     piece = f" of the piece at byte {span.start}" if span and span.start else ""
     for item in reader:
         if isinstance(item, Broken):
-            yield item, item.at + piece
+            yield item, partial(str, item.at + piece)
             continue
-        place = reader.place() + piece
+        place = partial(_within, reader.place, piece) if piece else reader.place
         if reading.records is None or not isinstance(item, dict):
             yield _record(item), place
             continue
@@ -90,11 +91,19 @@ def _json(stream: ByteStream, file: SourceFile, reading: Reading, span: Span | N
                 fix=f"The object holds: {', '.join(map(str, list(item)[:20]))}.",
             )
         for key, element in elements:
-            yield {**_record(element), "@key": str(key)}, f"{place}, {key}"
+            yield {**_record(element), "@key": str(key)}, partial(_within, place, f", {key}")
+
+
+def _within(place: Callable[[], str], piece: str) -> str:
+    return place() + piece
 
 
 def _record(item: Any) -> dict[str, Any]:
     return item if isinstance(item, dict) else {"value": item}
+
+
+def _line(number: int) -> str:
+    return f"line {number}"
 
 
 def _csv(stream: ByteStream, file: SourceFile, reading: Reading) -> Iterator[Found]:
@@ -118,15 +127,15 @@ def _csv(stream: ByteStream, file: SourceFile, reading: Reading) -> Iterator[Fou
         except StopIteration:
             return
         except csv.Error as error:
-            yield Broken(f"line {begins}", str(error)), f"line {begins}"
+            yield Broken(f"line {begins}", str(error)), partial(_line, begins)
             continue
-        place = f"line {begins}"
         if not row or (len(row) == 1 < len(names) and not row[0].strip()):
             continue  # an empty line
         if len(row) != len(names):
-            yield Broken(place, f"{len(row)} columns instead of {len(names)}"), place
+            what = f"{len(row)} columns instead of {len(names)}"
+            yield Broken(_line(begins), what), partial(_line, begins)
             continue
-        yield dict(zip(names, row, strict=True)), place
+        yield dict(zip(names, row, strict=True)), partial(_line, begins)
 
 
 def _xml(stream: ByteStream, file: SourceFile, reading: Reading) -> Iterator[Found]:
@@ -149,14 +158,12 @@ def _xml(stream: ByteStream, file: SourceFile, reading: Reading) -> Iterator[Fou
                 tags[tag] = None
                 if tag == reading.element:
                     number += 1
-                    yield _element(element), f"element {number}"
+                    yield _element(element), partial("element {}".format, number)
                     element.clear()
         parser.close()
     except ElementTree.ParseError as error:
-        yield (
-            Broken(f"line {error.position[0]}", "not well-formed XML: the rest is not read"),
-            f"line {error.position[0]}",
-        )
+        line = error.position[0]
+        yield Broken(_line(line), "not well-formed XML: the rest is not read"), partial(_line, line)
         return
     if not number:
         raise InputError(
@@ -197,9 +204,10 @@ def _texts(stream: ByteStream, file: SourceFile, reading: Reading) -> Iterator[F
     for text, place in pieces:
         text = text.replace("\r\n", "\n").strip("\n").strip("\ufeff")
         if len(text) > _LONGEST_TEXT:
-            yield Broken(place, f"longer than {_LONGEST_TEXT >> 20} million characters"), place
+            what = f"longer than {_LONGEST_TEXT >> 20} million characters"
+            yield Broken(place, what), partial(str, place)
         elif text.strip():
-            yield {"text": text.rstrip()}, place
+            yield {"text": text.rstrip()}, partial(str, place)
 
 
 def _blocks(lines: Iterator[str], begins: re.Pattern[str]) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ import html
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from schemas.errors import SettingsError
@@ -112,9 +113,6 @@ def _typed_parts(parts: list[dict[str, Any]], label: str) -> str:
 def _raw(value: Value) -> Maker:
     if value.path is not None:
         get, label, as_json = getter(value.path), value.path, value.json_text
-        if value.values:
-            known = value.values
-            return lambda record: _looked_up(as_text(get(record), label, as_json), known)
         return lambda record: as_text(get(record), label, as_json)
     if value.constant is not None:
         constant = value.constant
@@ -138,6 +136,8 @@ def _changes(value: Value) -> Iterable[Callable[[str], str]]:
         yield plain
     for pattern, text in value.replace.items():
         yield _replacing(re.compile(pattern), text)
+    if value.values and value.elements is None:
+        yield partial(_looked_up, known=value.values)
 
 
 def _replacing(pattern: re.Pattern[str], text: str) -> Callable[[str], str]:
