@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from models.hub import find_fetched
-from schemas.errors import SettingsError, UsageError
+from schemas.errors import InputError, SettingsError, UsageError
 from schemas.manifest import BuildRecord, SourceFile
 from schemas.settings import BuildSettings
 from schemas.settings.sources import Source
@@ -55,15 +55,25 @@ def find_files(
         files += found.files
         skipped += found.skipped
     for name, source in sorted(sources.items()):
-        places = [Path(path) for path in source.path]
-        if source.dataset is not None:
-            places = [find_fetched(home.cache, source)]
-        found = find_declared(name, source, places, on_bytes)
+        fetched = find_fetched(home.cache, source) if source.dataset is not None else {}
+        found = find_declared(name, source, list(fetched) or list(map(Path, source.path)), on_bytes)
+        _check_whole(found.files, fetched)
         if source.is_mapped:
             check_declared(name, source, found.files, language_of)
         files += found.files
         skipped += found.skipped
     return Discovery(tuple(files), tuple(skipped))
+
+
+def _check_whole(files: Sequence[SourceFile], fetched: Mapping[Path, str]) -> None:
+    """What was fetched must still be what was fetched. Raises InputError."""
+    for file in files:
+        if fetched and fetched[Path(file.path)] != file.digest:
+            raise InputError(
+                "the fetched file is damaged",
+                where=file.path,
+                fix="Delete its folder and run `vatra fetch --sources FILE` again.",
+            )
 
 
 def check_same_places(parent: BuildRecord, settings: BuildSettings) -> None:

@@ -60,13 +60,14 @@ def read_fetched(folder: Path) -> Fetched | None:
     return record if whole else None
 
 
-def find_fetched(cache: Path, source: Source) -> Path:
-    """The folder of Parquet files of a data set. Raises MissingModel when it is not on this machine."""
+def find_fetched(cache: Path, source: Source) -> dict[Path, str]:
+    """The Parquet files of a data set, each with its digest. Raises MissingModel when it is not on this machine."""
     folder = fetched_folder(cache, source)
-    if read_fetched(folder) is None:
+    record = read_fetched(folder)
+    if record is None:
         raise MissingModel(
             f"the data set {source.dataset} at {(source.revision or '')[:12]} is not on this machine",
             where=str(folder),
             fix="Run `vatra fetch --sources FILE` once, with the network up.",
         )
-    return folder
+    return {folder / file.name: file.digest for file in record.files}

@@ -28,7 +28,6 @@ from schemas.settings.sources import Source
 _BATCH = 1000
 _FILE_BYTES = 256 << 20
 _GROUP_BYTES = 32 << 20
-_NETWORK = (ConnectionError, TimeoutError)
 _OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
 
 
@@ -220,7 +219,6 @@ class _Writer:
 @contextmanager
 def _failures_told(source: Source) -> Iterator[None]:
     """What the libraries raise, as one line about the data set."""
-    import httpx
     from datasets.exceptions import DatasetNotFoundError, DatasetsError
     from huggingface_hub import errors
 
@@ -230,10 +228,15 @@ def _failures_told(source: Source) -> Iterator[None]:
     except (DatasetNotFoundError, errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
         fix = "Check the name and the commit. A gated or private set needs `hf auth login`."
         raise InputError("no such data set, or no such commit", where=where, fix=fix) from None
-    except (*_NETWORK, httpx.HTTPError, errors.HfHubHTTPError, errors.OfflineModeIsEnabled) as error:
+    except (ConnectionError, TimeoutError, errors.HTTPError, errors.OfflineModeIsEnabled) as error:
         raise StageFailed(
             f"could not fetch ({type(error).__name__})", where=where, fix=f"Is the network up? {nothing}"
         ) from None
+    except RuntimeError as error:
+        if "scripts are no longer supported" not in str(error):
+            raise
+        fix = "Name the newest commit of its branch refs/convert/parquet: the same rows without a program."
+        raise InputError("needs a program of its own, which is never run", where=where, fix=fix) from None
     except (ValueError, DatasetsError, FileNotFoundError, pa.ArrowInvalid) as error:
         what = " ".join(str(error).split())[:200]
         raise InputError(
