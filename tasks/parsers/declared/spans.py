@@ -40,13 +40,10 @@ def _line_spans(file: SourceFile, size: int) -> tuple[Span, ...]:
     hasher = xxhash.xxh3_128()
     with opened(file.path) as stream:
         while chunk := stream.read(CHUNK):
-            begins = 0
-            if (
-                place + len(chunk) - start >= size
-                and (end := chunk.find(b"\n", max(0, start + size - place))) >= 0
-            ):
+            begins = 0  # of the piece under way, in the chunk
+            while (end := chunk.find(b"\n", max(begins, start + size - place))) >= 0:
+                hasher.update(chunk[begins : end + 1])
                 begins = end + 1
-                hasher.update(chunk[:begins])
                 spans.append(Span(start=start, stop=place + begins, checksum=hasher.hexdigest()))
                 start, hasher = place + begins, xxhash.xxh3_128()
             hasher.update(chunk[begins:])

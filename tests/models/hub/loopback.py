@@ -76,7 +76,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._file(path.removeprefix(f"/datasets/{NAME}/resolve/{COMMIT}/"), head)
         else:
             known = path.startswith((f"{base}/", f"/datasets/{NAME}/"))
-            code = "RevisionNotFound" if known and "revision" in path else "EntryNotFound" if known else "RepoNotFound"
+            code = (
+                "RevisionNotFound"
+                if known and "revision" in path
+                else "EntryNotFound"
+                if known
+                else "RepoNotFound"
+            )
             self._json({"error": "not found"}, 404, code)
 
     def _info(self) -> dict[str, Any]:
