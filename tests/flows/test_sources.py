@@ -27,8 +27,10 @@ def write(folder: Path, **changes: Any) -> Path:
                          {"role": "assistant", "content": "Somebody always is, come in."}]}  # fmt: skip
     (folder / "chats.json").write_text(json.dumps([chat]), "utf-8")
     sources: dict[str, Any] = {
-        "qa": {"path": "qa.jsonl", "category": "factual", "mapping": {"turns": [{"user": "asked"}, {"assistant": "told"}]}},
-        "stories": {"path": "stories.txt", "category": "creative", "read": {"split": "paragraphs"}, "narrative": {"form": "text"}},
+        "qa": {"path": "qa.jsonl", "category": "factual",
+               "mapping": {"turns": [{"user": "asked"}, {"assistant": "told"}]}},
+        "stories": {"path": "stories.txt", "category": "creative", "read": {"split": "paragraphs"},
+                    "narrative": {"form": "text"}},
         "own": {"path": "chats.json"},
     }  # fmt: skip
     for name, change in changes.items():

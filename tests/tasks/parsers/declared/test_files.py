@@ -18,6 +18,7 @@ import pytest
 from schemas.errors import InputError, UsageError
 from schemas.settings import ParseSettings
 from schemas.settings.sources import Source
+from schemas.settings.sources_file import load_sources
 from tasks.exports import export_units, parse_unit
 from tasks.parsers.declared import find_declared
 from tasks.parsers.declared.spans import spans_of
@@ -109,16 +110,19 @@ def test_broken_pieces_are_counted_and_the_rest_is_read(run: Run) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "declared", "said"),
     [
-        ("x.jsonl", [{"question": "q", "answer": "a"}], {}, "no record has the column 'q'; the columns are: question, answer"),
+        ("x.jsonl", [{"question": "q", "answer": "a"}], {},
+         "no record has the column 'q'; the columns are: question, answer"),
         ("x.jsonl", [{"q": "q", "answr": "a"}], {"mapping": {"turns": [{"user": "q"}, {"assistant": "answer"}]}},
          "Did you mean 'answr'?"),
         ("x.csv", "q,b\nq,b\n", {}, "no record has the column 'a'; the columns are: q, b"),
         ("x.parquet", parquet({"q": "q", "b": "b"}), {}, "no record has the column 'a'; the columns are: q, b"),
         ("x.jsonl", [{"q": {"x": "q"}, "a": "a"}], {"mapping": {"turns": [{"user": "q.y"}, {"assistant": "a"}]}},
          "no record has the column 'q.y'; q has: x"),
-        ("x.jsonl", [{"m": [{"role": "user", "text": "q"}]}], {"mapping": {"turns": [{"each": {"path": "m", "text": "said"}}]}},
+        ("x.jsonl", [{"m": [{"role": "user", "text": "q"}]}],
+         {"mapping": {"turns": [{"each": {"path": "m", "text": "said"}}]}},
          "the elements of m have no 'said'; an element of m has: role, text"),
-        ("x.jsonl", [{"ps": [{"q": "q"}]}], {"mapping": {"explode": "ps", "turns": [{"user": "ps.q"}, {"assistant": "ps.a"}]}},
+        ("x.jsonl", [{"ps": [{"q": "q"}]}],
+         {"mapping": {"explode": "ps", "turns": [{"user": "ps.q"}, {"assistant": "ps.a"}]}},
          "no record has the column 'ps.a'; ps has: q"),
         ("x.jsonl", [{"m": [{"role": "user", "content": "q"}]}], {"mapping": {"turns": [{"each": "m"}]}},
          "none of the 1 records becomes a conversation (no_reply 1)"),
@@ -126,14 +130,16 @@ def test_broken_pieces_are_counted_and_the_rest_is_read(run: Run) -> None:
         ("x.csv", "q,a\n", {}, "the source holds no record"),
         ("x.json", "[]", {}, "the source holds no record"),
         ("x.jsonl", b"", {}, "the file is empty"),
-        ("x.json", '{"data": [], "rows": 1}', {"read": {"records": "data"}}, "where no records are (x.json). The object holds: data, rows"),
+        ("x.json", '{"data": [], "rows": 1}', {"read": {"records": "data"}},
+         "where no records are (x.json). The object holds: data, rows"),
         ("x.parquet", b"PAR1 no more", {}, "not a Parquet file, or a damaged one"),
         ("x.parquet", b"no", {}, "not a Parquet file"),
         ("x.jsonl.gz", gzip.compress(b'{"q": "q"}' * 99)[:-9], {}, "the gzip file is damaged"),
         ("x.bin", b"what is this", {}, "neither content nor name say what kind of data this is"),
         ("x.xml", "<d><p/></d>", {"read": {"element": "q"}}, "holds no element 'q' (x.xml). It has: p, d"),
         ("x.xml", "<d><p/></d>", {}, "read.element is missing"),
-        ("x.csv", "q,a\nq,é\n".encode("latin-1"), {"read": {"encoding": "utf-8"}}, "is not utf-8: byte 0xe9 (x.csv). Say another read.encoding"),
+        ("x.csv", "q,a\nq,é\n".encode("latin-1"), {"read": {"encoding": "utf-8"}},
+         "is not utf-8: byte 0xe9 (x.csv). Say another read.encoding"),
     ],
 )  # fmt: skip
 def test_refused_before_anything_is_built(
@@ -222,3 +228,12 @@ def test_grouped_or_limited_sources_are_not_cut(tmp_path: Path) -> None:
     grouped = Source.model_validate({"path": str(path), "mapping": {**QA, "group": "q"}})
     (file,) = find_declared(NAME, grouped, [path], lambda count: None).files
     assert spans_of(file, grouped, size=100) == ()
+
+
+def test_the_example_sources_are_what_docs_say(run_files: Run) -> None:
+    sources = load_sources(Path(__file__).parents[4] / "examples/sources.yaml")
+    kept = {}
+    for name, source in sources.items():
+        declared = {key: getattr(source, key) for key in source.model_fields_set if key != "path"}
+        kept[name] = run_files(list(map(Path, source.path)), **declared).tally["kept"]
+    assert kept == {"journal": 3, "kitchen": 4, "neighbours": 3}

@@ -25,13 +25,11 @@ def mapped(record: Any, **mapping: Any) -> list[Any]:
     """The turns of every conversation of a record, or why there is none."""
     source = Source.model_validate({"path": "x", "mapping": mapping})
     recipe = Recipe("s", source)
-    found: list[Any] = []
-    for exploded in recipe.exploded(record):
-        for each in [exploded] if isinstance(exploded, Left) else recipe.conversations(exploded):
-            found.append(
-                each.reason if isinstance(each, Left) else [(m.role, m.content) for m in each.messages]
-            )
-    return found
+    return [
+        each.reason if isinstance(each, Left) else [(m.role, m.content) for m in each.messages]
+        for exploded in recipe.exploded(record)
+        for each in ([exploded] if isinstance(exploded, Left) else recipe.conversations(exploded))
+    ]
 
 
 TREE = {"t": "q", "r": "prompter", "replies": [
@@ -69,7 +67,8 @@ TREE = {"t": "q", "r": "prompter", "replies": [
         ({"m": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}, [{"each": "m"}], [[USER, ASSISTANT]]),
         ({"m": [{"who": "Pat", "said": "q"}, {"who": "Doc", "said": "a"}]},
          [{"each": {"path": "m", "role": "who", "text": "said"}}], [["unknown"]]),
-        ({"h": ["q0", "a0", "q"], "y": "a"}, [{"each": {"path": "h", "alternate": ["user", "assistant"]}}, {"assistant": "y"}],
+        ({"h": ["q0", "a0", "q"], "y": "a"},
+         [{"each": {"path": "h", "alternate": ["user", "assistant"]}}, {"assistant": "y"}],
          [[("user", "q0"), ("assistant", "a0"), USER, ASSISTANT]]),
         ({"h": [["q0", "a0"], ["q", "a"]]}, [{"each": {"path": "h", "alternate": ["user", "assistant"]}}],
          [[("user", "q0"), ("assistant", "a0"), USER, ASSISTANT]]),
@@ -214,8 +213,14 @@ def test_ids_tell_duplicates_and_ratings_travel(run: Callable[..., SimpleNamespa
 
 
 def test_groups_of_records_that_follow_one_another(run: Callable[..., SimpleNamespace]) -> None:
-    rows = [{"c": c, "who": who, "said": said} for c, who, said in
-            [("1", "user", "q"), ("1", "assistant", "a"), ("2", "user", "q"), ("2", "assistant", "b"), ("2", "user", "c")]]  # fmt: skip
+    said = [
+        ("1", "user", "q"),
+        ("1", "assistant", "a"),
+        ("2", "user", "q"),
+        ("2", "assistant", "b"),
+        ("2", "user", "c"),
+    ]
+    rows = [{"c": c, "who": who, "said": text} for c, who, text in said]
     turns = [{"each": {"path": "rows", "role": "who", "text": "said"}}]
     found = run(rows, mapping={"group": "c", "turns": turns})
     assert [row["messages"] for row in found.conversations] == [2, 3]
