@@ -29,13 +29,14 @@ class StageSummary(BaseModel):
 
 
 class ImportCounts(BaseModel):
-    """Conversations: seen = kept + empty + failed + duplicate (within a file and across files)."""
+    """Conversations: seen = kept + empty + failed + duplicate (within a file and across files) + left out."""
 
     seen: int = 0
     kept: int = 0
     empty: int = 0
     failed: int = 0
     duplicate: int = 0
+    left_out: int = 0
 
 
 class MessageCounts(BaseModel):

@@ -26,6 +26,7 @@ def import_totals(summaries: Summaries) -> ImportCounts:
         empty=ledger.set_aside.get("empty", 0),
         failed=ledger.set_aside.get("failed", 0),
         duplicate=ledger.set_aside.get("duplicate", 0) + superseded,
+        left_out=sum(n for why, n in ledger.set_aside.items() if why not in ("empty", "failed", "duplicate")),
     )
 
 

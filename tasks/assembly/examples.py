@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ import pyarrow.compute as pc
 from schemas.ids import hash_fields
 from schemas.parts import Part, conversation_rows
 from schemas.settings import AssembleSettings
-from schemas.tables import EXAMPLES, PLACEMENTS
+from schemas.tables import EXAMPLES, PLACEMENTS, PLAIN_TEXT
 from tasks.assembly.folding import fold
 from tasks.assembly.repair import Assembled, Turn, assemble
 
@@ -22,6 +23,7 @@ def assemble_part(tables: Mapping[str, pa.Table], settings: AssembleSettings) ->
     messages, verdicts = tables["messages"], tables["verdicts"]
     turns = _turns(messages, verdicts)
     languages = tables["signals"]["language"].to_pylist()
+    ratings = messages["rating"].to_pylist()
     rows = conversation_rows(messages).tolist()
     examples: list[dict[str, Any]] = []
     homes: list[str | None] = []
@@ -30,11 +32,12 @@ def assemble_part(tables: Mapping[str, pa.Table], settings: AssembleSettings) ->
         end = start
         while end < len(rows) and rows[end] == number:
             end += 1
-        result = assemble(turns[start:end])
+        result = assemble(turns[start:end], PLAIN_TEXT in conversation["flags"])
         example_id = hash_fields("example", conversation["conversation_id"])
         if result.lines:
             examples.append(
                 _example(example_id, conversation, result, settings.separator, languages[start:end])
+                | {"rating": _rating(ratings[start:end])}
             )
         homes += [None if turn.placement == "dropped" else example_id for turn in turns[start:end]]
         start = end
@@ -66,7 +69,7 @@ def _turns(messages: pa.Table, verdicts: pa.Table) -> list[Turn]:
 
 
 def _conversations(conversations: pa.Table) -> list[dict[str, Any]]:
-    named = conversations.select(["conversation_id", "source", "created_at", "category"])
+    named = conversations.select(["conversation_id", "source", "created_at", "category", "flags"])
     rows: list[dict[str, Any]] = named.to_pylist()
     return rows
 
@@ -92,7 +95,6 @@ def _example(
         "category": conversation["category"],
         "language": Counter(languages).most_common(1)[0][0],
         "created_at": conversation["created_at"],
-        "rating": None,
         "messages": lines,
         "trainable": sum(line.trainable for line in result.lines),
         "chars": sum(map(len, texts)),
@@ -102,6 +104,14 @@ def _example(
             {"reason": name, "count": count} for name, count in sorted(result.repairs.items()) if count
         ],
     }
+
+
+def _rating(ratings: list[str | None]) -> float | None:
+    """The number that a declared source rates the conversation with; null where nobody rated it with one."""
+    for rating in reversed([rating for rating in ratings if rating is not None]):
+        with suppress(ValueError):
+            return float(rating)
+    return None
 
 
 def _foreign_chars(messages: pa.Table, placements: pa.Table, examples: pa.Table, separator: int) -> int:

@@ -12,13 +12,14 @@ LENGTH_EDGES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000,
 
 @dataclass(frozen=True)
 class ConversationCounts:
-    """seen = kept + empty + failed + duplicate; kept = current + superseded."""
+    """seen = kept + empty + failed + duplicate + left out; kept = current + superseded."""
 
     seen: int = 0
     kept: int = 0
     empty: int = 0
     failed: int = 0
     duplicate: int = 0
+    left_out: int = 0
     superseded: int | None = None
 
     @property

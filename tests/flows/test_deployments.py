@@ -109,6 +109,7 @@ def test_given_parameters_and_schedules_are_possible(deployments: list[dict[str,
         ({"settings": {"train": {"lora": "dmo"}}}, "'dmo' is not valid under any of the given schemas"),
         ({"preset": "gude"}, "'gude' is not one of"),
         ({"paths": "one"}, "'one' is not of type 'array'"),
+        ({"settings": {"sources": ["a"]}}, "['a'] is not of type 'object'"),
         ({"pathz": []}, "'pathz' was unexpected"),
     ],
 )
@@ -122,6 +123,11 @@ def test_possible_parameters_are_not_refused(deployments: list[dict[str, Any]]) 
     build, filter_ = form(deployments, "build-corpus/adhoc"), form(deployments, "run-stage/filter")
     assert refused(build, {"settings": BuildSettings().model_dump(mode="json")}) == []
     assert refused(build, {"settings": {"train": {"lora": "mine.yaml"}}, "preset": "guide"}) == []
+    declared = {
+        "path": "/data/a.csv",
+        "mapping": {"turns": [{"user": "q"}, {"assistant": {"join": ["a", "b"]}}]},
+    }
+    assert refused(build, {"settings": {"sources": {"a": declared}, "sources_file": "/data/s.yaml"}}) == []
     assert refused(filter_, {"changes": {"toxicity": {"threshold": 0.4}, "slop": {"enabled": "off"}}}) == []
     assert refused(filter_, {}) == []
 
@@ -158,6 +164,8 @@ def test_every_setting_belongs_to_the_form_of_one_stage() -> None:
     assert len(told) == len(set(told)), "a setting in two forms"
     # Notices are no stage's: a rerun keeps those of its build.
     elsewhere = {leaf for leaf in leaves(BuildSettings) if leaf[0] == "notify"} | {("train", "tribal")}
+    # Other sources are other inputs: those of a rerun are its build's.
+    elsewhere |= {("sources",), ("sources_file",)}
     assert set(told) == leaves(BuildSettings) - elsewhere
 
 

@@ -36,7 +36,8 @@ def test_a_complete_build_has_all_its_counts(store: Store) -> None:
     put_build(store, "b1", parent="b0")
     (line,) = Overview(store, STAGE_NAMES).lines()
     assert (line.state, line.stage, line.problem, line.parent) == ("complete", None, None, "b0")
-    assert line.imports.model_dump() == {"seen": 102, "kept": 100, "empty": 1, "failed": 1, "duplicate": 0}
+    counts = {"seen": 102, "kept": 100, "empty": 1, "failed": 1, "duplicate": 0, "left_out": 0}
+    assert line.imports.model_dump() == counts
     assert (line.messages.kept, line.messages.masked) == (364, 20)
     assert line.messages.dropped == {"too_short": 12, "superseded": 4}
     assert line.kept == 364 / 400
