@@ -8,7 +8,7 @@ import unicodedata
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.signals.lengths import INVISIBLE, are_ellipses, count_words, repetition, repetitions, visible
@@ -76,6 +76,7 @@ def test_repetition_is_the_share_of_repeated_trigrams(text: str, share: float) -
     assert repetitions(pa.array(["", text])).tolist() == [0.0, repetition(text)]
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(alphabet="aAbBßẞ \u00a0\n.é", max_size=60), max_size=8))
 def test_repetition_of_many_texts_is_that_of_each(texts: list[str]) -> None:
     seen = visible(pa.array(texts, pa.string()))
