@@ -20,14 +20,19 @@ def fold_all(texts: pa.Array) -> list[bytes]:
     """`fold` of each text, in UTF-8. Each distinct word is folded once: many texts have few words."""
     words = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(texts))
     coded = pc.dictionary_encode(words.flatten())
-    dictionary = [fold(word) for word in coded.dictionary.to_pylist()]
-    folded = pa.array(dictionary, pa.string()).take(coded.indices)
-    joined = pc.binary_join(pa.ListArray.from_arrays(words.offsets, folded), " ")
+    dictionary = _fold_words(coded.dictionary)
+    joined = pc.binary_join(pa.ListArray.from_arrays(words.offsets, dictionary.take(coded.indices)), " ")
     found: list[bytes] = joined.cast(pa.binary()).to_pylist()
     # A word of nothing but marks vanishes, and some signs fold to words with spaces: not word by word, then.
-    odd = pa.array([not word or " " in word for word in dictionary], pa.bool_())
+    odd = pc.or_(pc.equal(dictionary, ""), pc.match_substring(dictionary, " "))
     if pc.any(odd).as_py():
         parents = pc.list_parent_indices(words).filter(odd.take(coded.indices))
         for row in pc.unique(parents).to_pylist():
             found[row] = fold(texts[row].as_py()).encode()
     return found
+
+
+def _fold_words(words: pa.Array) -> pa.Array:
+    foreign = pc.invert(pc.string_is_ascii(words))
+    folded = pa.array([fold(word) for word in words.filter(foreign).to_pylist()], pa.string())
+    return pc.replace_with_mask(pc.ascii_lower(words), foreign, folded)

@@ -69,7 +69,7 @@ def _prose(text: str) -> str:
 def _classify(texts: Sequence[str], languages: Sequence[str]) -> list[str]:
     """The language of each text; `und` for one without a letter."""
     looked_at = [text[:MAX_CHARS] for text in texts]
-    spoken = [any(character.isalpha() for character in text) for text in looked_at]
+    spoken = [text[:1].isalpha() or any(map(str.isalpha, text)) for text in looked_at]
     if len(languages) == 1:
         return [languages[0] if letters else UNDETERMINED for letters in spoken]
     found = iter(_model(tuple(languages)).classify([t for t, s in zip(looked_at, spoken, strict=True) if s]))

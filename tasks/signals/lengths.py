@@ -68,7 +68,7 @@ def _repetitions(texts: pa.Array) -> np.ndarray:
     coded = pc.dictionary_encode(words.flatten())
     if len(coded.dictionary) >> _WORD_BITS:  # hardly any word comes twice
         return np.array([repetition(text) for text in texts.to_pylist()])
-    code = _folded(coded.dictionary.to_pylist())[coded.indices.to_numpy()]
+    code = _folded(coded.dictionary)[coded.indices.to_numpy()]
     row = pc.list_parent_indices(words).to_numpy()
     inside = row[2:] == row[:-2]
     keys = (
@@ -84,7 +84,9 @@ def _repetitions(texts: pa.Array) -> np.ndarray:
     return np.where(total < 2, 0.0, 1.0 - distinct / np.maximum(total, 1))
 
 
-def _folded(words: list[str]) -> np.ndarray:
+def _folded(words: pa.Array) -> np.ndarray:
     """A number per word, the same for words that differ in case only."""
-    numbers: dict[str, int] = {}
-    return np.array([numbers.setdefault(word.casefold(), len(numbers)) for word in words], np.int64)
+    foreign = pc.invert(pc.string_is_ascii(words))
+    folded = pa.array([word.casefold() for word in words.filter(foreign).to_pylist()], pa.string())
+    same = pc.dictionary_encode(pc.replace_with_mask(pc.ascii_lower(words), foreign, folded))
+    return np.asarray(same.indices.to_numpy(), np.int64)
