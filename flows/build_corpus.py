@@ -40,7 +40,8 @@ def build_corpus(
     """Build a training corpus from chat exports.
 
     Args:
-        paths: Files, folders or zips with exported chats: full paths on this machine. Needed unless inbox is on.
+        paths: Files, folders or zips with exported chats: full paths on this machine. Needed unless inbox is on or
+            the settings name a sources_file.
         inbox: Take what lies in the inbox folder of the home, too.
         preset: Settings to start from. A setting below that differs from its default wins over the preset.
         settings: What is kept, masked and dropped, how the corpus is mixed, whether an adapter is trained.
@@ -54,10 +55,15 @@ def _build(paths: list[str], inbox: bool, preset: str, settings: BuildSettings) 
         given = [_existing(path) for path in paths]
         found = take_inbox(home) if inbox else None
         given += taken_exports(home) if inbox else []
-        if not given and found:
+        if chosen.sources_file is not None:
+            _existing(chosen.sources_file)
+        declared = chosen.sources or chosen.sources_file
+        if not given and not declared and found:
             return "\n".join(["There is nothing to build from.", *inbox_notes(home, found, ())])
-        if not given:
-            raise UsageError("there is nothing to build from", fix="Name paths, or switch on `inbox`.")
+        if not given and not declared:
+            raise UsageError(
+                "there is nothing to build from", fix="Name paths or a sources_file, or switch on `inbox`."
+            )
         notes = partial(inbox_notes, home, found) if found else lambda files: ()
         run = plan_build(home, given, chosen, notes=notes)
     return tell(run_stages(run))

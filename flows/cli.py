@@ -1,8 +1,9 @@
 """The `vatra` command: what can be typed, and where it goes.
 
-    vatra build export.zip --settings mine.yaml
+    vatra build export.zip --settings mine.yaml --sources public.yaml
     vatra stage filter --set quality.min_chars=5
     vatra report | vatra export --format jsonl --out pairs.jsonl | vatra presets | vatra fetch toxicity
+    vatra fetch --sources public.yaml
     vatra up | vatra status | vatra down
 
 Nothing heavy is imported before the arguments are known to be right: `vatra --help` answers within a second.
@@ -96,7 +97,10 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_build(commands: argparse._SubParsersAction[_Parser]) -> None:
     build = commands.add_parser("build", help="exports in, corpus and report (and adapter) out")
     build.set_defaults(runs="flows.commands.building:build")
-    build.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="an export: file, folder or zip")
+    build.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="an export: file, folder or zip")
+    build.add_argument(
+        "--sources", type=Path, metavar="FILE", help="YAML file of sources: data sets, folders, narratives"
+    )
     build.add_argument("--preset", help="a build preset by name, or a YAML file (see `vatra presets`)")
     build.add_argument("--settings", type=Path, metavar="FILE", help="YAML file of settings")
     _add_settings(build)
@@ -154,9 +158,19 @@ def _add_export(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _add_fetch(commands: argparse._SubParsersAction[_Parser]) -> None:
-    fetch = commands.add_parser("fetch", help="download a model: the only command that uses the network")
-    fetch.set_defaults(runs="flows.commands.inspecting:fetch")
-    fetch.add_argument("what", choices=("toxicity",), help="toxicity: the weights and tokenizer of Detoxify")
+    fetch = commands.add_parser(
+        "fetch", help="download a model or data sets: the only command that uses the network"
+    )
+    fetch.set_defaults(runs="flows.commands.fetching:fetch")
+    fetch.add_argument(
+        "what", nargs="?", choices=("toxicity",), help="toxicity: the weights and tokenizer of Detoxify"
+    )
+    fetch.add_argument(
+        "--sources",
+        type=Path,
+        metavar="FILE",
+        help="the data sets that a file of sources names, each at its commit",
+    )
     fetch.add_argument(
         "--variant",
         default="original",

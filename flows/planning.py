@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from flows.finding import check_same_places, find_files, with_sources
 from flows.pipeline import pipeline_for
 from flows.stage_names import STAGE_NAMES
 from models.toxicity import scorer_digest, scorer_libraries
@@ -21,7 +22,6 @@ from storage import catalog
 from storage.catalog import new_build_id, read_build, write_build
 from storage.home import Home
 from storage.webhooks import find_webhook, keep_webhook
-from tasks.parsers import discover
 from tasks.running import Run, plan_fingerprint
 from tasks.scoring import SCORE
 from tasks.signals import check_rules
@@ -56,14 +56,17 @@ def plan_build(
     until: str | None = None,
     notes: Callable[[Sequence[SourceFile]], Sequence[str]] = lambda files: (),
 ) -> Run:
-    """A new build over the exports in `paths`: reads every file once, for its digest. Writes the plan.
+    """A new build over the exports in `paths` and the sources of the settings. Writes the plan.
+
+    Every file is read once, for its digest; of a declared source as much more as it takes to see that it is declared
+    rightly.
 
     The plan ends with the stage `until` (None: with the last one that the settings ask for). `notes` are asked what
     the report shall say of the files that were found.
     """
     settings = _sealed(home, settings)
     scorer = check_settings(home, settings, until)
-    found = discover(paths, on_bytes)
+    found = find_files(home, paths, settings.sources, on_bytes)
     skipped = tuple((item.label, item.reason) for item in found.skipped)
     record = _record(settings, found.files, skipped, None).model_copy(
         update={"notes": tuple(notes(found.files))}
@@ -80,6 +83,7 @@ def replan_build(
 ) -> Run:
     """A new build over the inputs of an earlier one, with other settings. Writes the plan."""
     settings = _sealed(home, settings)
+    check_same_places(parent, settings)
     scorer = check_settings(home, settings, until)
     record = _record(settings, parent.inputs, parent.skipped, parent.build)
     return _plan(Run(home, record, settings, scorer, workers or default_workers()), until)
@@ -121,7 +125,7 @@ def _sealed(home: Home, settings: BuildSettings) -> BuildSettings:
     """The settings as a build's record may hold them: contents of rule files in, a webhook's address out."""
     webhook = settings.notify.webhook
     notify = settings.notify.model_copy(update={"webhook": webhook and keep_webhook(home, webhook)})
-    return seal(settings).model_copy(update={"notify": notify})
+    return with_sources(seal(settings)).model_copy(update={"notify": notify})
 
 
 def _record(

@@ -60,7 +60,11 @@ ALIGNED = _none("aligned tables speak of the same rows", "summary", "misaligned"
 EXPECTATIONS: dict[str, tuple[Expectation, ...]] = {
     "parse": (
         _is_id("imports", "file_digest"),
-        _none("conversations seen = kept + empty + failed + duplicate", "imports", "conversations_unaccounted"),
+        _none(
+            "conversations seen = kept + empty + failed + duplicate + left out",
+            "imports",
+            "conversations_unaccounted",
+        ),
         _none("messages seen = parsed + set aside", "imports", "messages_unaccounted"),
         _is_id("conversations", "conversation_id"),
         _present("conversations", "source"),

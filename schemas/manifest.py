@@ -7,6 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+#: The provider of what a mapping reads.
+DECLARED = "declared"
+
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,11 +52,20 @@ class Manifest(_Record):
     summary: dict[str, int]
 
 
+class Span(_Record):
+    """A piece of a large file that is read by itself: bytes from `start` up to `stop`, and their checksum."""
+
+    start: int
+    stop: int
+    checksum: str
+
+
 class SourceFile(_Record):
     """A file that holds chats: where it was found, and what it is by content.
 
     `digest` (BLAKE2b-128), `checksum` (XXH3-128, to see a later edit cheaply) and `size` are of the bytes as
-    unpacked, `source` is the provider.
+    unpacked, `source` is the provider. `declared` is the name of the source in the settings that the file belongs to;
+    `spans` are the pieces of one that is read in several units.
     """
 
     path: str
@@ -64,6 +76,13 @@ class SourceFile(_Record):
     encoding: str
     format: str
     source: str
+    declared: str | None = None
+    spans: tuple[Span, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The source that conversations are counted under: the declared one, else the provider."""
+        return self.declared or self.source
 
     @property
     def label(self) -> str:

@@ -13,6 +13,8 @@ TIME = pa.timestamp("us", tz="UTC")
 ROLES = ("system", "user", "assistant", "tool_call", "tool")
 ACTIONS = ("keep", "mask", "drop_turn", "drop_conversation")
 SPLITS = ("train", "validation", "test")
+#: Flag of a conversation that is a text by itself (a story, a journal): no question stands before it.
+PLAIN_TEXT = "plain_text"
 TOXICITY_LABELS = ("toxicity", "severe_toxicity", "obscene", "threat", "insult", "identity_attack")
 
 
@@ -34,13 +36,16 @@ S, I32, I64, F32, B = pa.string(), pa.int32(), pa.int64(), pa.float32(), pa.bool
 COUNTS = _records(("reason", S), ("count", I64))
 EXAMPLE_MESSAGES = _records(("role", S), ("author", S), ("intensity", S), ("content", S), ("trainable", B))
 
-#: A file that was read. conversations_seen = kept + empty + failed + duplicate; messages_seen = parsed + set aside.
+#: A file that was read. conversations_seen = kept + empty + failed + duplicate + sum(left out);
+#: messages_seen = parsed + set aside. Left out, by reason, is what a declared source asks to leave out, or what lacks
+#: a text that it asks for.
 IMPORTS = _table(
     ("file_digest", S), ("format", S), ("source", S), ("encoding", S), ("bytes", I64),
     ("conversations_seen", I64), ("conversations_kept", I64), ("conversations_empty", I64),
     ("conversations_failed", I64), ("conversations_duplicate", I64),
     ("messages_seen", I64), ("messages_parsed", COUNTS), ("messages_set_aside", COUNTS),
     ("failures", _records(("at", S), ("reason", S))), ("warnings", pa.list_(S)),
+    optional=(("conversations_left_out", COUNTS),),
 )  # fmt: skip
 
 CONVERSATIONS = _table(

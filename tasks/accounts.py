@@ -115,7 +115,9 @@ def report_context(
     """What the page says beyond the tables."""
     labels: dict[str, list[str]] = {}
     for file in run.record.inputs:
-        labels.setdefault(file.digest, []).append(file.label)
+        pieces = len(file.spans)
+        names = [f"{file.label} (part {n + 1} of {pieces})" for n in range(pieces)] or [file.label]
+        labels.setdefault(file.digest, []).extend(names)
     validations = [found.validation() for stage in _order(summary) if (found := tables.dataset(stage))]
     refused = _refused(run, summary)
     return ReportContext(

@@ -11,7 +11,7 @@ from tasks.exports import export_units, parse_unit
 from tasks.running import Run, Step, perform
 
 PARSE = Step(
-    stage=Stage("parse", version=3, kind="row", unit="conversations", function=parse_unit),
+    stage=Stage("parse", version=4, kind="row", unit="conversations", function=parse_unit),
     settings=lambda run: run.settings.parse,
     reads={},
 )
@@ -20,4 +20,4 @@ PARSE = Step(
 @task(name="parse", cache_policy=NO_CACHE, persist_result=False)
 def parse_exports(run: Run) -> StageSummary:
     """Read the build's files into conversations and messages, with an account of each file."""
-    return perform(PARSE, run, export_units(run.record.inputs))
+    return perform(PARSE, run, export_units(run.record.inputs, run.settings.sources))

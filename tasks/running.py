@@ -18,6 +18,7 @@ from schemas.errors import StoreError
 from schemas.ledger import draw_ledger
 from schemas.manifest import BuildRecord
 from schemas.settings import BuildSettings
+from schemas.settings.sources import Source
 from schemas.summary import StageSummary
 from storage.crashes import bugs_kept_private
 from storage.datasets import Dataset, find_dataset
@@ -25,6 +26,7 @@ from storage.home import Home
 from storage.materialize import Materialized, materialize
 from storage.stages import Stage, Unit, aligned_units, corpus_unit, fingerprint
 from storage.store import Store
+from tasks.exports import file_keys
 from tasks.progress import listener
 
 
@@ -137,4 +139,6 @@ def stage_inputs(step: Step, record: BuildRecord) -> dict[str, Any]:
     """What a fingerprint says of a stage's inputs: other fingerprints, or for parse the files by content."""
     if step.reads:
         return {stage: record.stages[stage] for stage in sorted(set(step.reads.values()))}
-    return {"files": sorted(f"{file.digest} {file.format} {file.encoding}" for file in record.inputs)}
+    declared = record.settings.get("sources") or {}
+    sources = {name: Source.model_validate(value) for name, value in declared.items()}
+    return {"files": file_keys(record.inputs, sources)}

@@ -170,7 +170,11 @@ def _judged(
         }
         verdicts = judged.tables["verdicts"].select(["action", "reason"])
         before = {**narrow, **_as_it_stands(part, change)}
-        after = {**narrow, "verdicts": verdicts, "placements": place_part(part["messages"], verdicts)}
+        after = {
+            **narrow,
+            "verdicts": verdicts,
+            "placements": place_part(part["messages"], verdicts, _flags(part)),
+        }
         yield before, after, judged.tally
 
 
@@ -181,8 +185,13 @@ def _as_it_stands(part: Mapping[str, pa.Table], change: Change) -> dict[str, pa.
         (judged,) = judge_part(part, change.before)
         verdicts = judged.tables["verdicts"].select(["action", "reason"])
     if placements is None:
-        placements = place_part(part["messages"], verdicts)
+        placements = place_part(part["messages"], verdicts, _flags(part))
     return {"verdicts": verdicts, "placements": placements}
+
+
+def _flags(part: Mapping[str, pa.Table]) -> list[list[str]]:
+    flags: list[list[str]] = part["conversations"]["flags"].to_pylist()
+    return flags
 
 
 def _renewed(part: Mapping[str, pa.Table], change: Change) -> pa.Table:

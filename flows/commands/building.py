@@ -14,18 +14,22 @@ from flows.commands.session import answer, at_work, flow_runs, server_for
 from schemas.errors import InputError, UsageError, VatraError
 from schemas.settings import BuildSettings, load_build_settings
 from schemas.settings.loading import apply_overrides, build_settings
+from schemas.settings.sources_file import load_sources
 from storage.home import open_home
 
 
 def build(given: argparse.Namespace) -> int:
     """Exports in; corpus, report and perhaps an adapter out."""
     settings = load_build_settings(given.preset, given.settings, overrides(given))
+    if not (given.paths or settings.sources or settings.sources_file):
+        raise UsageError("there is nothing to build from", fix="Name a PATH, or --sources FILE.")
+    places = [*given.paths, *_declared_paths(settings)]
     home = open_home(given.home)
     _check_paths(given.paths)
     with at_work(given, home) as listener, server_for(home) as server:
         from flows.planning import plan_build
 
-        listener.reading(_size(given.paths))
+        listener.reading(_size(places))
         run = plan_build(home, given.paths, settings, _workers(given), listener.read)
         from flows.build_corpus import build_here
 
@@ -66,6 +70,8 @@ def stage(given: argparse.Namespace) -> int:
 def overrides(given: argparse.Namespace, before: BuildSettings | None = None) -> list[str]:
     """`--set` and the guide's own options, as key=value items. New patterns are added to those of `before`."""
     items = list(given.set)
+    if getattr(given, "sources", None) is not None:
+        items.append(f"sources_file={json.dumps(str(given.sources))}")
     if given.no_ai_slop:
         items.append("slop.enabled=false")
     if given.blacklist:
@@ -76,6 +82,14 @@ def overrides(given: argparse.Namespace, before: BuildSettings | None = None) ->
             raise UsageError("the toxicity threshold is a number from 0 to 1", where="--toxicity-threshold")
         items.append(f"toxicity.threshold={given.toxicity_threshold}")
     return items
+
+
+def _declared_paths(settings: BuildSettings) -> list[Path]:
+    """Where the declared sources lie, as far as they are files."""
+    sources = dict(settings.sources)
+    if settings.sources_file is not None:
+        sources |= load_sources(Path(settings.sources_file).expanduser())
+    return [Path(path) for source in sources.values() for path in source.path]
 
 
 def _workers(given: argparse.Namespace) -> int | None:

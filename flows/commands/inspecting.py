@@ -1,4 +1,4 @@
-"""`vatra report`, `vatra export`, `vatra presets`, `vatra fetch`: what stands, told or handed on."""
+"""`vatra report`, `vatra export`, `vatra presets`: what stands, told or handed on."""
 
 from __future__ import annotations
 
@@ -75,14 +75,3 @@ def presets(given: argparse.Namespace) -> int:
         for name, description in items.items():
             console.print(f"  {name:<10} {description}")
     return print_json(given, found)
-
-
-def fetch(given: argparse.Namespace) -> int:
-    """Download a model into the home's cache."""
-    home = open_home(given.home)
-    from models.toxicity import fetch_detoxify
-
-    console = Console(stderr=given.json, highlight=False)
-    folder = fetch_detoxify(given.variant, home.cache, console.print)
-    console.print(f"Ready: --set toxicity.scorer=detoxify:{given.variant}")
-    return print_json(given, {"fetched": f"detoxify:{given.variant}", "folder": str(folder)})

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, WithJsonSchema, field_validator
 
 from schemas.settings.model import Settings
 from schemas.settings.notify import NotifySettings
 from schemas.settings.presets import offer_presets
 from schemas.settings.rules import LanguageList, PatternRules, QualityRules, ToxicityRules
+from schemas.settings.sources import Source, check_names
 from schemas.settings.stages import (
     AssembleSettings,
     DedupSettings,
@@ -43,9 +44,21 @@ class TrainSettings(Settings):
 PATTERN_SOURCES = ("builtin", "patterns", "files")
 
 
+#: In a form the sources are one JSON object: a mapping goes deeper than a form can show.
+_SOURCES_FORM = {"type": "object", "additionalProperties": {"type": "object"}}
+
+
 class BuildSettings(LanguageList):
     """All settings of a build. `vatra build --settings FILE` reads them from YAML, `--set a.b=value` changes one."""
 
+    sources_file: str | None = Field(
+        None,
+        description="A YAML file of sources: data sets, folders and narratives, and how each is read "
+        "(docs/sources.md). None: only what is named in paths.",
+    )
+    sources: Annotated[dict[str, Source], WithJsonSchema(_SOURCES_FORM)] = Field(
+        {}, description="Sources by name, as such a file has them; rather give the file."
+    )
     parse: ParseSettings = ParseSettings()
     blacklist: PatternRules = Field(
         PatternRules(),
@@ -62,6 +75,11 @@ class BuildSettings(LanguageList):
     mix: MixSettings = MixSettings()
     train: TrainSettings = TrainSettings()
     notify: NotifySettings = NotifySettings()
+
+    @field_validator("sources")
+    @classmethod
+    def _named(cls, value: dict[str, Source]) -> dict[str, Source]:
+        return check_names(value)
 
     def for_filter(self) -> FilterSettings:
         """The filter's projection; where patterns come from is the score stage's business."""

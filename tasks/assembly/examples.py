@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
@@ -14,7 +15,7 @@ import pyarrow.compute as pc
 from schemas.ids import encode_fields, hash_bytes
 from schemas.parts import Part, conversation_rows
 from schemas.settings import AssembleSettings
-from schemas.tables import EXAMPLE_MESSAGES, EXAMPLES
+from schemas.tables import EXAMPLE_MESSAGES, EXAMPLES, PLAIN_TEXT
 from schemas.tables import PLACEMENTS as PLACEMENT_TABLE
 from tasks.assembly.folding import fold_all
 from tasks.assembly.lines import PLACEMENTS, Lines, lines_of
@@ -24,12 +25,15 @@ def assemble_part(tables: Mapping[str, pa.Table], settings: AssembleSettings) ->
     """Examples and placements of one part, from aligned conversations, messages, signals and verdicts."""
     messages, verdicts, conversations = tables["messages"], tables["verdicts"], tables["conversations"]
     rows = conversation_rows(messages)
-    lines = lines_of(messages, verdicts, rows)
+    lines = lines_of(messages, verdicts, rows, _texts_by_themselves(conversations))
     ids = _example_ids(conversations)
     placements = _placements(messages, lines, ids.take(pa.array(rows)))
     texts = _texts(messages["content"].combine_chunks(), lines, settings.separator)
-    languages = _languages(tables["signals"]["language"].combine_chunks(), rows)
-    examples = _examples(conversations, messages, lines, texts, ids, languages)
+    told = {
+        "language": pa.array(_languages(tables["signals"]["language"].combine_chunks(), rows), pa.string()),
+        "rating": pa.array(_ratings(messages["rating"].combine_chunks(), rows, len(ids)), pa.float32()),
+    }
+    examples = _examples(conversations, messages, lines, texts, ids, told)
     tally = _tally(messages, verdicts, placements)
     tally["misaligned"] = pc.sum(pc.not_equal(messages["message_id"], verdicts["message_id"])).as_py() or 0
     tally["foreign_chars"] = _foreign_chars(messages, placements, examples, len(settings.separator))
@@ -40,6 +44,23 @@ def _example_ids(conversations: pa.Table) -> pa.Array:
     begun = encode_fields("example")
     ids = conversations["conversation_id"].to_pylist()
     return pa.array([hash_bytes(begun + encode_fields(conversation)) for conversation in ids], pa.string())
+
+
+def _texts_by_themselves(conversations: pa.Table) -> np.ndarray:
+    """The rows of conversations that are a story or a journal: no question stands before them."""
+    flags = conversations["flags"].combine_chunks()
+    found = pc.equal(pc.list_flatten(flags), PLAIN_TEXT)
+    return np.asarray(pc.list_parent_indices(flags).filter(found).to_numpy(), np.int64)
+
+
+def _ratings(rating: pa.Array, rows: np.ndarray, conversations: int) -> list[float | None]:
+    """Per conversation the number that a declared source rates it with; null where nobody rated it with one."""
+    found: list[float | None] = [None] * conversations
+    rated = np.flatnonzero(rating.is_valid().to_numpy(zero_copy_only=False))
+    for row, given in zip(rows[rated].tolist(), rating.take(pa.array(rated)).to_pylist(), strict=True):
+        with suppress(ValueError):
+            found[row] = float(given)  # of several the last
+    return found
 
 
 def _placements(messages: pa.Table, lines: Lines, homes: pa.Array) -> pa.Table:
@@ -88,14 +109,13 @@ def _examples(
     lines: Lines,
     texts: pa.Array,
     ids: pa.Array,
-    languages: list[str],
+    told: Mapping[str, pa.Array],
 ) -> pa.Table:
-    """The examples, in the order of their conversations."""
+    """The examples, in the order of their conversations; `told` is known of each conversation."""
     starts = np.flatnonzero(np.r_[True, lines.owner[1:] != lines.owner[:-1]][: len(lines.owner)])
     owners = lines.owner[starts]
     chosen, first = pa.array(owners), pa.array(lines.first)
     named = conversations.take(chosen)
-    language = pa.array(languages, pa.string()).take(chosen)
     parts = [messages[name].combine_chunks().take(first) for name in ("role", "author", "intensity")]
     fields = [*parts, texts, pa.array(lines.trainable)]
     inside = pa.StructArray.from_arrays(fields, fields=list(EXAMPLE_MESSAGES.value_type))
@@ -114,9 +134,8 @@ def _examples(
         "text_hash": _text_hashes(parts[0], texts, starts),
         "text_bytes": _sums(sizes, starts),
         "category": named["category"],
-        "language": language,
         "created_at": named["created_at"],
-        "rating": pa.nulls(len(owners), pa.float32()),
+        **{name: column.take(chosen) for name, column in told.items()},
     }
     arrays = [_array(columns[field.name], field.type) for field in EXAMPLES]
     return pa.Table.from_arrays(arrays, schema=EXAMPLES)

@@ -33,8 +33,8 @@ class Lines:
     repairs: dict[int, Counter[str]] = field(default_factory=dict)
 
 
-def lines_of(messages: pa.Table, verdicts: pa.Table, rows: np.ndarray) -> Lines:
-    """Place the messages of a part; `rows` are the rows of their conversations."""
+def lines_of(messages: pa.Table, verdicts: pa.Table, rows: np.ndarray, texts: np.ndarray) -> Lines:
+    """Place the messages of a part; `rows` are their conversations, `texts` those that are a text by itself."""
     role, action, reason = (
         column.combine_chunks() for column in (messages["role"], verdicts["action"], verdicts["reason"])
     )
@@ -49,7 +49,7 @@ def lines_of(messages: pa.Table, verdicts: pa.Table, rows: np.ndarray) -> Lines:
         reasons=reason,
     )
     if not plain.all():
-        _repair(lines, role, action, np.flatnonzero(~plain), rows)
+        _repair(lines, role, action, np.flatnonzero(~plain), rows, set(texts.tolist()))
     return lines
 
 
@@ -66,7 +66,9 @@ def _plain(role: pa.Array, action: pa.Array, replies: np.ndarray, rows: np.ndarr
     return np.repeat(whole, sizes)
 
 
-def _repair(lines: Lines, role: pa.Array, action: pa.Array, others: np.ndarray, rows: np.ndarray) -> None:
+def _repair(
+    lines: Lines, role: pa.Array, action: pa.Array, others: np.ndarray, rows: np.ndarray, texts: set[int]
+) -> None:
     """Add the lines of the conversations that must be looked at turn by turn."""
     chosen = pa.array(others)
     columns = [column.take(chosen).to_pylist() for column in (role, action, lines.reasons)]
@@ -78,7 +80,8 @@ def _repair(lines: Lines, role: pa.Array, action: pa.Array, others: np.ndarray, 
     borders = np.flatnonzero(np.r_[True, owners[1:] != owners[:-1], True]).tolist()
     added: list[tuple[int, int, bool]] = []
     for start, end in pairwise(borders):
-        owner, result = int(owners[start]), assemble(turns[start:end])
+        owner = int(owners[start])
+        result = assemble(turns[start:end], owner in texts)
         added += _added(lines, owner, result)
     lines.placements[others] = [PLACEMENTS.index(turn.placement) for turn in turns]
     changed = np.zeros(len(rows), bool)

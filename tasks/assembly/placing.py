@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 
 from schemas.parts import conversation_rows
+from schemas.tables import PLAIN_TEXT
 from tasks.assembly.repair import Turn, assemble
 
 
-def place_part(messages: pa.Table, verdicts: pa.Table) -> pa.Table:
+def place_part(messages: pa.Table, verdicts: pa.Table, flags: Sequence[Sequence[str]] = ()) -> pa.Table:
     """Placement and reason of each message of a part, as `assemble_part` would give them.
 
-    `messages` needs role and position, the aligned `verdicts` action and reason.
+    `messages` needs role and position, the aligned `verdicts` action and reason; `flags` are the conversations'.
     """
     columns = zip(
         messages["role"].to_pylist(),
@@ -26,7 +29,8 @@ def place_part(messages: pa.Table, verdicts: pa.Table) -> pa.Table:
         end = start + 1
         while end < len(turns) and rows[end] == rows[start]:
             end += 1
-        assemble(turns[start:end])
+        plain_text = rows[start] < len(flags) and PLAIN_TEXT in flags[rows[start]]
+        assemble(turns[start:end], plain_text)
         start = end
     return pa.table(
         {

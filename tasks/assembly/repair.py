@@ -49,8 +49,11 @@ class Assembled:
     repairs: Counter[str] = field(default_factory=Counter)
 
 
-def assemble(turns: list[Turn]) -> Assembled:
-    """Place every turn: trained, context, masked, or dropped with a reason. Changes the turns' placements only."""
+def assemble(turns: list[Turn], plain_text: bool = False) -> Assembled:
+    """Place every turn: trained, context, masked, or dropped with a reason. Changes the turns' placements only.
+
+    `plain_text`: the conversation is a text by itself (a story, a journal), which answers nobody and is learned.
+    """
     repairs: Counter[str] = Counter()
     for turn, following in pairwise(turns):
         turn.answer_dropped = turn.role == "user" and following.role == "assistant" and _is_dropped(following)
@@ -60,7 +63,7 @@ def assemble(turns: list[Turn]) -> Assembled:
         repairs["trimmed_unanswered"] += 1
         line = lines.pop()
         _drop(line.turns, "answer_dropped" if line.turns[-1].answer_dropped else "unanswered")
-    _place(lines, repairs)
+    _place(lines, repairs, plain_text)
     if not any(line.trainable for line in lines):
         for turn in (turn for line in lines for turn in line.turns):
             # What a rule masked goes for the rule's reason; the rest goes for want of anything to learn.
@@ -103,8 +106,7 @@ def _join(turns: list[Turn], repairs: Counter[str]) -> list[Line]:
     return lines
 
 
-def _place(lines: list[Line], repairs: Counter[str]) -> None:
-    asked = False
+def _place(lines: list[Line], repairs: Counter[str], asked: bool) -> None:
     for line in lines:
         asked = asked or line.role == "user"
         if line.role != "assistant":

@@ -56,7 +56,7 @@ def _frame(data: pa.Table, columns: list[str]) -> pd.DataFrame:
 def _imports(data: pa.Table, tables: Mapping[str, pa.Table]) -> pd.DataFrame:
     frame = _frame(data, data.schema.names)
     kinds = ("kept", "empty", "failed", "duplicate")
-    counted = sum(frame[f"conversations_{kind}"] for kind in kinds)
+    counted = sum(frame[f"conversations_{kind}"] for kind in kinds) + _total(data, "conversations_left_out")
     frame["conversations_unaccounted"] = frame["conversations_seen"] - counted
     added = [_total(data, name) for name in ("messages_parsed", "messages_set_aside")]
     frame["messages_unaccounted"] = frame["messages_seen"] - added[0] - added[1]

@@ -1,8 +1,10 @@
-"""The account of a file: conversations seen = kept + empty + failed + duplicate; messages seen = parsed + set aside."""
+"""The account of a file: conversations seen = kept + empty + failed + duplicate + left out; messages seen = parsed +
+set aside."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from schemas.manifest import SourceFile
@@ -25,12 +27,14 @@ class Account:
         self.parsed: Counter[str] = Counter()
         self.set_aside: Counter[str] = Counter()
         self.warnings: Counter[str] = Counter()
+        self.left_out: Counter[str] = Counter()
+        self._first_places: dict[str, str] = {}
         self._failures: list[dict[str, str]] = []
 
     @property
     def seen(self) -> int:
         """Conversations, broken ones included."""
-        return sum(self.conversations.values())
+        return sum(self.conversations.values()) + sum(self.left_out.values())
 
     @property
     def messages_seen(self) -> int:
@@ -47,6 +51,16 @@ class Account:
         """An older copy of a conversation that the file holds twice."""
         self.conversations["duplicate"] += 1
         self.set_aside["duplicate_conversation"] += conversation.messages_seen
+
+    def leave_out(
+        self, reason: str, at: Callable[[], str], conversation: ParsedConversation | None = None
+    ) -> None:
+        """A record that the source's declaration leaves out, or that lacks what it asks for."""
+        self.left_out[reason] += 1
+        if reason not in self._first_places:
+            self._first_places[reason] = at()
+        if conversation is not None and conversation.messages_seen:
+            self.set_aside["left_out"] += conversation.messages_seen
 
     def empty(self, conversation: ParsedConversation) -> None:
         """A conversation in which neither side says anything."""
@@ -71,11 +85,12 @@ class Account:
         return {
             "file_digest": self._source.digest,
             "format": self._source.format,
-            "source": self._source.source,
+            "source": self._source.name,
             "encoding": self._source.encoding,
             "bytes": self._source.size,
             "conversations_seen": self.seen,
             **{f"conversations_{kind}": counts[kind] for kind in ("kept", "empty", "failed", "duplicate")},
+            "conversations_left_out": _counts(self.left_out),
             "messages_seen": self.messages_seen,
             "messages_parsed": _counts(self.parsed),
             "messages_set_aside": _counts(self.set_aside),
@@ -87,6 +102,10 @@ class Account:
         guessed = encoding_warning(self._source.encoding)
         sentences = [guessed] if guessed else []
         sentences += [f"{what}: {count}" for what, count in sorted(self.warnings.items())]
+        sentences += [
+            f"left out, {reason}: {count}, first at {self._first_places[reason]}"
+            for reason, count in sorted(self.left_out.items())
+        ]
         unlisted = self.conversations["failed"] - len(self._failures)
         return [*sentences, f"failures that are not listed: {unlisted}"] if unlisted else sentences
 
@@ -105,6 +124,8 @@ def totals(accounts: list[Account]) -> dict[str, int]:
             tally[kind] += counts[kind]
         for kind in ("empty", "failed", "duplicate"):
             tally[f"set_aside:{kind}"] += counts[kind]
+        for reason, count in sorted(account.left_out.items()):
+            tally[f"set_aside:{reason}"] += count
         tally["messages_seen"] += account.messages_seen
         for reason, count in sorted(account.set_aside.items()):
             tally[f"message_set_aside:{reason}"] += count

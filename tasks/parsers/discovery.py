@@ -142,7 +142,7 @@ class _Search:
                 if info.filename.endswith("/") and not is_unsafe(info.filename):
                     continue
                 label = f"{name}: {info.filename}"
-                reason = _member_reason(info)
+                reason = member_reason(info)
                 if reason is None and last[info.filename] is not info:
                     reason = "another member has the same name"
                 if reason:
@@ -210,7 +210,8 @@ def _start_of(path: Path) -> bytes:
         return _start(stream)
 
 
-def _member_reason(info: zipfile.ZipInfo) -> str | None:
+def member_reason(info: zipfile.ZipInfo) -> str | None:
+    """Why a zip member is passed over without being opened; None: have a look."""
     if not info.filename:
         return "a member without a name"
     if is_unsafe(info.filename):

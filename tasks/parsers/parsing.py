@@ -29,17 +29,24 @@ def parse_files(
     for source in files:
         account, rows = Account(source), FileRows(source)
         accounts.append(account)
-        for conversation in _kept(source, settings, account, on_bytes):
+        for conversation in kept_conversations(source, settings, account, on_bytes):
             if builder.text_bytes >= settings.part_bytes:
                 yield builder.close()
             account.warnings.update(builder.add(conversation, rows))
     yield builder.close(imports_table([account.row() for account in accounts]), totals(accounts))
 
 
-def _kept(
-    source: SourceFile, settings: ParseSettings, account: Account, on_bytes: Callable[[int], None]
+def kept_conversations(
+    source: SourceFile,
+    settings: ParseSettings,
+    account: Account,
+    on_bytes: Callable[[int], None],
+    refuse: Callable[[ParsedConversation], str | None] = lambda conversation: None,
 ) -> Iterator[ParsedConversation]:
-    """The conversations of a file that become rows; the account is told of all of them."""
+    """The conversations of a file that become rows; the account is told of all of them.
+
+    `refuse` gives the reason for which a declared source leaves one out.
+    """
     parser = parser_for(source.format)
     older = older_copies(source, parser, settings)
     ids: set[str | None] = set()
@@ -57,6 +64,8 @@ def _kept(
             account.empty(conversation)
         elif ordinal in older or conversation.native_id in ids:
             account.duplicate(conversation)
+        elif reason := refuse(conversation):
+            account.leave_out(reason, place, conversation)
         else:
             account.keep(conversation)
             if conversation.native_id:

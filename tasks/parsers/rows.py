@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from schemas.ids import DIGEST_BYTES, encode_fields, hash_bytes, hash_fields
-from schemas.manifest import SourceFile
+from schemas.manifest import DECLARED, SourceFile
 from schemas.parts import Part
 from schemas.tables import SCHEMAS
 from tasks.parsers.account import NULS, SURROGATES
@@ -27,15 +27,17 @@ class FileRows:
 
     def __init__(self, source: SourceFile) -> None:
         self.source = source
+        # A provider's ids are the same whatever a person calls the source; those of a mapping are the source's own.
+        self._owner = source.source if source.source != DECLARED else source.name
         self._occurrences: Counter[bytes] = Counter()
 
     def conversation_id(self, conversation: ParsedConversation, content_hash: str) -> str:
         """Hash of provider and native id, or of source, content and occurrence."""
         if conversation.native_id:
-            return hash_fields(self.source.source, conversation.native_id)
+            return hash_fields(self._owner, conversation.native_id)
         key = bytes.fromhex(content_hash)
         self._occurrences[key] += 1
-        return hash_fields(self.source.source, content_hash, self._occurrences[key] - 1)
+        return hash_fields(self.source.name, content_hash, self._occurrences[key] - 1)
 
 
 class PartBuilder:
@@ -84,7 +86,7 @@ class PartBuilder:
         self._conversations.append(
             (
                 conversation_id,
-                source.source,
+                source.name,
                 source.source,
                 source.digest,
                 content_hash,

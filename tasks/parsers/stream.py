@@ -46,11 +46,19 @@ class ItemReader:
 
     `is_item` tells, of a JSON value, whether it is an item of the file: it helps to find the next whole one after a
     broken one whose brackets or quotes do not balance. `run` is the same for items of one array, and for those that
-    stand between two arrays.
+    stand between two arrays. Without `wrapped`, lists of conversations inside an item are no business of the reader:
+    an object is an item as it stands. `lines`: whether every line is an item (None: found out).
     """
 
-    def __init__(self, window: TextWindow, is_item: Callable[[object], bool] | None = None) -> None:
+    def __init__(
+        self,
+        window: TextWindow,
+        is_item: Callable[[object], bool] | None = None,
+        wrapped: bool = True,
+        lines: bool | None = None,
+    ) -> None:
         self.run = 0
+        self._wrapped, self._by_lines = wrapped, lines
         self._window = window
         self._is_item = is_item
         self._resync = Resync(window, is_item)
@@ -72,10 +80,16 @@ class ItemReader:
                 continue
             while len(window.text) - window.at < HEAD and window.grow():
                 pass
-            if begins_with_lines(window.text, window.at, window.ended):
+            by_lines = self._by_lines
+            if by_lines is None:
+                by_lines = begins_with_lines(window.text, window.at, window.ended)
+            if by_lines:
                 yield from self._lines()
             else:
                 yield from self._document(char)
+
+    def _items(self, value: object) -> list[object]:
+        return items_in(value, self._is_item) if self._wrapped else [value]
 
     def _mark(self) -> None:
         self._start = self._window.base + self._window.at
@@ -112,7 +126,7 @@ class ItemReader:
                     return
                 continue
             self._resync.learn(self._start - window.base)
-            yield from items_in(value, self._is_item)
+            yield from self._items(value)
         window.at += 1
         self.run += 1
 
@@ -121,7 +135,7 @@ class ItemReader:
         window = self._window
         while True:
             self._mark()
-            inside = wrapped_list(window.text, window.at)
+            inside = wrapped_list(window.text, window.at) if self._wrapped else None
             if inside is not None:
                 window.at = inside
                 yield from self._array()
@@ -135,7 +149,7 @@ class ItemReader:
                 yield Broken(place, _CUT_OFF if error.cut and not found else error.reason)
                 return
             self._resync.learn(self._start - window.base)
-            yield from items_in(value, self._is_item)
+            yield from self._items(value)
             glued = _GLUED.match(window.text, window.at)
             if glued is None:
                 return
@@ -186,14 +200,14 @@ class ItemReader:
                     raise InvalidElement(_NOT_JSON)
                 value = window.value()
             except InvalidElement as error:
-                if is_long_document(window.text, window.at):
+                if self._wrapped and is_long_document(window.text, window.at):
                     self._line = 0
                     yield from self._document(char)
                     continue
                 place, more = self.place(), self._next_line()
                 yield Broken(place, _CUT_LINE if error.cut and not more else error.reason)
             else:
-                yield from items_in(value, self._is_item)
+                yield from self._items(value)
 
     def _next_line(self) -> bool:
         window = self._window

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,9 +20,10 @@ CONVERSATIONS = st.lists(PLAIN | st.lists(MESSAGE, min_size=1, max_size=6), max_
 
 
 @settings(deadline=None)
-@given(CONVERSATIONS)
+@given(CONVERSATIONS, st.sets(st.integers(0, 5)))
 def test_lines_placements_and_repairs_are_those_of_each_conversation(
     conversations: list[list[tuple[str, str]]],
+    texts: set[int],
 ) -> None:
     said = [message for conversation in conversations for message in conversation]
     positions = [place for conversation in conversations for place in range(len(conversation))]
@@ -35,7 +37,7 @@ def test_lines_placements_and_repairs_are_those_of_each_conversation(
             "reason": pa.array(reasons, pa.string()),
         }
     )
-    lines = lines_of(messages, verdicts, conversation_rows(messages))
+    lines = lines_of(messages, verdicts, conversation_rows(messages), np.array(sorted(texts), np.int64))
 
     expected, turns, repairs = [], [], {}
     for owner, conversation in enumerate(conversations):
@@ -44,7 +46,7 @@ def test_lines_placements_and_repairs_are_those_of_each_conversation(
             Turn(role, "", action, reason=None if action == "keep" else "ruled", row=begun + place)
             for place, (role, action) in enumerate(conversation)
         ]
-        result = assemble(own)
+        result = assemble(own, owner in texts)
         turns += own
         expected += [(owner, [turn.row for turn in line.turns], line.trainable) for line in result.lines]
         if +result.repairs and result.lines:

@@ -156,7 +156,7 @@ NO_METADATA = "the text is the messages' own: no tag or metadata was added"
 
 ROW_FAULTS: dict[Key, Fault] = {
     ("parse", "imports", "file_digest is a 128-bit id"): Fault(0, {"file_digest": "chats.json"}),
-    ("parse", "imports", "conversations seen = kept + empty + failed + duplicate"): Fault(
+    ("parse", "imports", "conversations seen = kept + empty + failed + duplicate + left out"): Fault(
         1, {"conversations_empty": 0}
     ),
     ("parse", "imports", "messages seen = parsed + set aside"): Fault(
