@@ -7,7 +7,7 @@ another order than the library's: where its rounding could decide between two la
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ import numpy as np
 
 #: Texts that walk together: what is known of them stays in the processor's cache.
 BATCH = 2_048
+#: Bytes of a batch, where its texts are long: their features take some forty times as much memory.
+BATCH_BYTES = 2 << 20
 #: The error of a sum of single-precision products, as a share of the sum of their sizes, for the most features that
 #: a text can have (a few thousand, of 6e-8 each).
 ROUNDING = 5e-4
@@ -48,8 +50,7 @@ class Model:
         encoded = [self.library._encode(text) for text in texts]
         order = sorted(range(len(texts)), key=lambda row: -len(encoded[row]))
         found = [""] * len(texts)
-        for start in range(0, len(order), BATCH):
-            rows = order[start : start + BATCH]
+        for rows in _batches(order, encoded):
             best, sure = self._decide([encoded[row] for row in rows])
             for row, language, certain in zip(rows, best.tolist(), sure.tolist(), strict=True):
                 asked = None if certain else self.library.classify(texts[row])[0]
@@ -84,7 +85,7 @@ class Model:
         distinct = keys[first].astype(np.int64)
         return distinct >> bits, distinct & ((1 << bits) - 1), np.diff(np.r_[first, done])
 
-    def _walk(self, texts: list[bytes]) -> Any:
+    def _walk(self, texts: list[bytes]) -> Iterator[np.ndarray]:
         """Per step the feature that each text meets there (-1: none), for as many as are that long."""
         lengths = np.fromiter(map(len, texts), np.int64, len(texts))
         data = np.frombuffer(b"".join(texts), np.uint8)
@@ -98,3 +99,16 @@ class Model:
             self.row_of_state.take(state, out=at, mode="clip")
             place[:count] += 1
             yield self.feature_of_state.take(state)
+
+
+def _batches(order: Sequence[int], texts: Sequence[bytes]) -> Iterator[list[int]]:
+    batch: list[int] = []
+    size = 0
+    for row in order:
+        if batch and (len(batch) == BATCH or size + len(texts[row]) > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(row)
+        size += len(texts[row])
+    if batch:
+        yield batch

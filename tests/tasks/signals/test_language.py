@@ -7,7 +7,7 @@ import random
 import pytest
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-from tasks.signals.identify import BATCH, Model
+from tasks.signals.identify import BATCH, BATCH_BYTES, Model
 from tasks.signals.language import MIN_CHARS, detect_languages
 
 EN = "Could you explain how the tides work in the harbour?"
@@ -92,9 +92,9 @@ def test_many_texts_are_told_apart_as_the_library_does_one_by_one(chosen: tuple[
         "ELLO?",
     ]
     draw = random.Random(1)
-    texts = [" ".join(draw.choices(sentences, k=draw.randint(1, 9))) for _ in range(BATCH + 50)]
+    texts = [" ".join(draw.choices(sentences, k=draw.randint(1, 4))) for _ in range(BATCH + 9)]
     texts += [sentence[:size] for sentence in sentences for size in range(1, len(sentence))]
-    texts += ["\ud7ff", "q", "\x01a", EN * 500]
+    texts += ["\ud7ff", "q", "\x01a", EN * 40, *["日本語です。" * 300] * (BATCH_BYTES // 5_000)]
     assert Model.of(library).classify(texts) == [library.classify(text)[0] for text in texts]
 
 
