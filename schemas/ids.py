@@ -22,8 +22,11 @@ def encode_fields(*fields: str | int) -> bytes:
 
     Encodings may be put behind one another: `encode_fields(a) + encode_fields(b)` is `encode_fields(a, b)`.
     """
-    encoded = [str(field).encode("utf-8", "surrogatepass") for field in fields]
-    return b"".join([b"%d:%b" % (len(data), data) for data in encoded])
+    encoded = []
+    for field in fields:
+        data = str(field).encode("utf-8", "surrogatepass")
+        encoded.append(b"%d:%b" % (len(data), data))
+    return b"".join(encoded)
 
 
 def hash_fields(*fields: str | int) -> str:

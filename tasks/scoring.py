@@ -28,7 +28,7 @@ def score_settings(run: Run) -> ScoreSettings:
 SCORE = Step(
     stage=Stage(
         "score",
-        version=1,
+        version=2,
         kind="row",
         unit="messages",
         function=score_part,

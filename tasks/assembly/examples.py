@@ -5,113 +5,165 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.ids import hash_fields
+from schemas.ids import encode_fields, hash_bytes
 from schemas.parts import Part, conversation_rows
 from schemas.settings import AssembleSettings
-from schemas.tables import EXAMPLES, PLACEMENTS, PLAIN_TEXT
-from tasks.assembly.folding import fold
-from tasks.assembly.repair import Assembled, Turn, assemble
+from schemas.tables import EXAMPLE_MESSAGES, EXAMPLES, PLAIN_TEXT
+from schemas.tables import PLACEMENTS as PLACEMENT_TABLE
+from tasks.assembly.folding import fold_all
+from tasks.assembly.lines import PLACEMENTS, Lines, lines_of
 
 
 def assemble_part(tables: Mapping[str, pa.Table], settings: AssembleSettings) -> Iterator[Part]:
     """Examples and placements of one part, from aligned conversations, messages, signals and verdicts."""
-    messages, verdicts = tables["messages"], tables["verdicts"]
-    turns = _turns(messages, verdicts)
-    languages = tables["signals"]["language"].to_pylist()
-    ratings = messages["rating"].to_pylist()
-    rows = conversation_rows(messages).tolist()
-    examples: list[dict[str, Any]] = []
-    homes: list[str | None] = []
-    start = 0
-    for number, conversation in enumerate(_conversations(tables["conversations"])):
-        end = start
-        while end < len(rows) and rows[end] == number:
-            end += 1
-        result = assemble(turns[start:end], PLAIN_TEXT in conversation["flags"])
-        example_id = hash_fields("example", conversation["conversation_id"])
-        if result.lines:
-            examples.append(
-                _example(example_id, conversation, result, settings.separator, languages[start:end])
-                | {"rating": _rating(ratings[start:end])}
-            )
-        homes += [None if turn.placement == "dropped" else example_id for turn in turns[start:end]]
-        start = end
-    placements = pa.Table.from_arrays(
-        [
-            messages["message_id"].combine_chunks(),
-            pa.array([turn.placement for turn in turns], pa.string()),
-            pa.array([turn.reason for turn in turns], pa.string()),
-            pa.array(homes, pa.string()),
-        ],
-        schema=PLACEMENTS,
-    )
-    tally = _tally(turns, verdicts)
-    tally["misaligned"] = pc.sum(pc.not_equal(messages["message_id"], verdicts["message_id"])).as_py() or 0
-    table = pa.Table.from_pylist(examples, schema=EXAMPLES)
-    tally["foreign_chars"] = _foreign_chars(messages, placements, table, len(settings.separator))
-    yield Part({"examples": table, "placements": placements}, tally)
-
-
-def _turns(messages: pa.Table, verdicts: pa.Table) -> list[Turn]:
-    columns = [messages[name].to_pylist() for name in ("role", "content", "author", "intensity")]
-    decided = zip(verdicts["action"].to_pylist(), verdicts["reason"].to_pylist(), strict=True)
-    return [
-        Turn(role=role, content=content, author=author, intensity=intensity, action=action, reason=reason)
-        for (role, content, author, intensity), (action, reason) in zip(
-            zip(*columns, strict=True), decided, strict=True
-        )
-    ]
-
-
-def _conversations(conversations: pa.Table) -> list[dict[str, Any]]:
-    named = conversations.select(["conversation_id", "source", "created_at", "category", "flags"])
-    rows: list[dict[str, Any]] = named.to_pylist()
-    return rows
-
-
-def _example(
-    example_id: str, conversation: dict[str, Any], result: Assembled, separator: str, languages: list[str]
-) -> dict[str, Any]:
-    texts = [separator.join(turn.content for turn in line.turns) for line in result.lines]
-    lines = [
-        {
-            "role": line.role,
-            "author": line.turns[0].author,
-            "intensity": line.turns[0].intensity,
-            "content": text,
-            "trainable": line.trainable,
-        }
-        for line, text in zip(result.lines, texts, strict=True)
-    ]
-    return {
-        "example_id": example_id,
-        "conversation_id": conversation["conversation_id"],
-        "source": conversation["source"],
-        "category": conversation["category"],
-        "language": Counter(languages).most_common(1)[0][0],
-        "created_at": conversation["created_at"],
-        "messages": lines,
-        "trainable": sum(line.trainable for line in result.lines),
-        "chars": sum(map(len, texts)),
-        "text_bytes": sum(len(text.encode()) for text in texts),
-        "text_hash": _text_hash(result, texts),
-        "repairs": [
-            {"reason": name, "count": count} for name, count in sorted(result.repairs.items()) if count
-        ],
+    messages, verdicts, conversations = tables["messages"], tables["verdicts"], tables["conversations"]
+    rows = conversation_rows(messages)
+    lines = lines_of(messages, verdicts, rows, _texts_by_themselves(conversations))
+    ids = _example_ids(conversations)
+    placements = _placements(messages, lines, ids.take(pa.array(rows)))
+    texts = _texts(messages["content"].combine_chunks(), lines, settings.separator)
+    told = {
+        "language": pa.array(_languages(tables["signals"]["language"].combine_chunks(), rows), pa.string()),
+        "rating": pa.array(_ratings(messages["rating"].combine_chunks(), rows, len(ids)), pa.float32()),
     }
+    examples = _examples(conversations, messages, lines, texts, ids, told)
+    tally = _tally(messages, verdicts, placements)
+    tally["misaligned"] = pc.sum(pc.not_equal(messages["message_id"], verdicts["message_id"])).as_py() or 0
+    tally["foreign_chars"] = _foreign_chars(messages, placements, examples, len(settings.separator))
+    yield Part({"examples": examples, "placements": placements}, tally)
 
 
-def _rating(ratings: list[str | None]) -> float | None:
-    """The number that a declared source rates the conversation with; null where nobody rated it with one."""
-    for rating in reversed([rating for rating in ratings if rating is not None]):
+def _example_ids(conversations: pa.Table) -> pa.Array:
+    begun = encode_fields("example")
+    ids = conversations["conversation_id"].to_pylist()
+    return pa.array([hash_bytes(begun + encode_fields(conversation)) for conversation in ids], pa.string())
+
+
+def _texts_by_themselves(conversations: pa.Table) -> np.ndarray:
+    """The rows of conversations that are a story or a journal: no question stands before them."""
+    flags = conversations["flags"].combine_chunks()
+    found = pc.equal(pc.list_flatten(flags), PLAIN_TEXT)
+    return np.asarray(pc.list_parent_indices(flags).filter(found).to_numpy(), np.int64)
+
+
+def _ratings(rating: pa.Array, rows: np.ndarray, conversations: int) -> list[float | None]:
+    """Per conversation the number that a declared source rates it with; null where nobody rated it with one."""
+    found: list[float | None] = [None] * conversations
+    rated = np.flatnonzero(rating.is_valid().to_numpy(zero_copy_only=False))
+    for row, given in zip(rows[rated].tolist(), rating.take(pa.array(rated)).to_pylist(), strict=True):
         with suppress(ValueError):
-            return float(rating)
-    return None
+            found[row] = float(given)  # of several the last
+    return found
+
+
+def _placements(messages: pa.Table, lines: Lines, homes: pa.Array) -> pa.Table:
+    dropped = pa.array(lines.placements == PLACEMENTS.index("dropped"))
+    columns = [
+        messages["message_id"].combine_chunks(),
+        pa.array(PLACEMENTS).take(pa.array(lines.placements)),
+        lines.reasons,
+        pc.if_else(dropped, pa.scalar(None, pa.string()), homes),
+    ]
+    return pa.Table.from_arrays(columns, schema=PLACEMENT_TABLE)
+
+
+def _texts(contents: pa.Array, lines: Lines, separator: str) -> pa.Array:
+    """The text of each line; those of joined messages are made here, the others are the messages' own."""
+    texts = contents.take(pa.array(lines.first))
+    if not lines.joined:
+        return texts
+    several = np.isin(lines.first, list(lines.joined))
+    made = [
+        separator.join(contents.take(pa.array(lines.joined[first])).to_pylist())
+        for first in lines.first[several].tolist()
+    ]
+    return pc.replace_with_mask(texts, pa.array(several), pa.array(made, pa.string()))
+
+
+def _languages(language: pa.Array, rows: np.ndarray) -> list[str]:
+    """Per conversation the most common language of its messages, of equally common ones the first."""
+    coded = pc.dictionary_encode(language)
+    codes, names = coded.indices.to_numpy(), coded.dictionary.to_pylist()
+    starts = np.flatnonzero(np.r_[True, rows[1:] != rows[:-1]][: len(rows)])
+    if not len(starts):
+        return []
+    found = codes[starts].copy()
+    mixed = np.minimum.reduceat(codes, starts) != np.maximum.reduceat(codes, starts)
+    ends = np.r_[starts[1:], len(rows)]
+    for number in np.flatnonzero(mixed).tolist():
+        inside = codes[starts[number] : ends[number]].tolist()
+        found[number] = Counter(inside).most_common(1)[0][0]
+    return [names[code] for code in found.tolist()]
+
+
+def _examples(
+    conversations: pa.Table,
+    messages: pa.Table,
+    lines: Lines,
+    texts: pa.Array,
+    ids: pa.Array,
+    told: Mapping[str, pa.Array],
+) -> pa.Table:
+    """The examples, in the order of their conversations; `told` is known of each conversation."""
+    starts = np.flatnonzero(np.r_[True, lines.owner[1:] != lines.owner[:-1]][: len(lines.owner)])
+    owners = lines.owner[starts]
+    chosen, first = pa.array(owners), pa.array(lines.first)
+    named = conversations.take(chosen)
+    parts = [messages[name].combine_chunks().take(first) for name in ("role", "author", "intensity")]
+    fields = [*parts, texts, pa.array(lines.trainable)]
+    inside = pa.StructArray.from_arrays(fields, fields=list(EXAMPLE_MESSAGES.value_type))
+    offsets = pa.array(np.r_[starts, len(lines.owner)].astype(np.int32))
+    chars, sizes = (
+        count(texts).to_numpy(zero_copy_only=False) for count in (pc.utf8_length, pc.binary_length)
+    )
+    columns = {
+        "example_id": ids.take(chosen),
+        "conversation_id": named["conversation_id"],
+        "source": named["source"],
+        "messages": pa.ListArray.from_arrays(offsets, inside, type=EXAMPLE_MESSAGES),
+        "trainable": _sums(lines.trainable, starts).astype(np.int32),
+        "chars": _sums(chars, starts),
+        "repairs": [_repairs(lines.repairs.get(owner)) for owner in owners.tolist()],
+        "text_hash": _text_hashes(parts[0], texts, starts),
+        "text_bytes": _sums(sizes, starts),
+        "category": named["category"],
+        "created_at": named["created_at"],
+        **{name: column.take(chosen) for name, column in told.items()},
+    }
+    arrays = [_array(columns[field.name], field.type) for field in EXAMPLES]
+    return pa.Table.from_arrays(arrays, schema=EXAMPLES)
+
+
+def _array(values: Any, kind: pa.DataType) -> pa.Array:
+    return values if isinstance(values, (pa.Array, pa.ChunkedArray)) else pa.array(values, kind)
+
+
+def _sums(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """The sum of each example's lines, which begin at `starts`."""
+    return np.add.reduceat(values, starts, dtype=np.int64) if len(starts) else np.zeros(0, np.int64)
+
+
+def _repairs(repairs: Counter[str] | None) -> list[dict[str, Any]]:
+    counted = sorted((repairs or {}).items())
+    return [{"reason": name, "count": count} for name, count in counted if count]
+
+
+def _text_hashes(roles: pa.Array, texts: pa.Array, starts: np.ndarray) -> list[str]:
+    """Equal for examples whose folded texts are equal, message by message."""
+    begun = {role: encode_fields(role) for role in pc.unique(roles).to_pylist()}
+    pieces = [
+        b"%b%d:%b" % (begun[role], len(text), text)
+        for role, text in zip(roles.to_pylist(), fold_all(texts), strict=True)
+    ]
+    borders = [*starts.tolist(), len(pieces)]
+    return [hash_bytes(b"".join(pieces[a:b])) for a, b in pairwise(borders)]
 
 
 def _foreign_chars(messages: pa.Table, placements: pa.Table, examples: pa.Table, separator: int) -> int:
@@ -130,28 +182,19 @@ def _characters(texts: pa.Array | pa.ChunkedArray) -> int:
     return pc.sum(pc.utf8_length(texts)).as_py() or 0
 
 
-def _text_hash(result: Assembled, texts: list[str]) -> str:
-    """Equal for examples whose folded texts are equal, message by message."""
-    fields = [
-        field for line, text in zip(result.lines, texts, strict=True) for field in (line.role, fold(text))
-    ]
-    return hash_fields(*fields)
-
-
-def _tally(turns: list[Turn], verdicts: pa.Table) -> dict[str, int]:
+def _tally(messages: pa.Table, verdicts: pa.Table, placements: pa.Table) -> dict[str, int]:
     """Where the messages went. Kept replies that are not trained are counted by reason of their own."""
     tally: Counter[str] = Counter({"trained": 0, "context": 0, "masked": 0})
-    kept_replies = trained = counted = 0
-    for turn in turns:
-        if turn.placement == "dropped":
-            tally[f"set_aside:{turn.reason}"] += 1
-        else:
-            tally[turn.placement] += 1
-        if turn.role == "assistant" and turn.action == "keep":
-            kept_replies += 1
-            trained += turn.placement == "trained"
-            if turn.placement != "trained" and turn.reason is not None:
-                counted += 1
-                tally[f"untrained:{turn.reason}"] += 1
-    tally["untrained_unaccounted"] = kept_replies - trained - counted
+    reply = pc.and_(pc.equal(messages["role"], "assistant"), pc.equal(verdicts["action"], "keep"))
+    keys = ["placement", "reason", "reply"]
+    together = pa.table({name: placements[name] for name in keys[:2]} | {"reply": reply})
+    unaccounted = 0
+    for row in together.group_by(keys).aggregate([([], "count_all")]).to_pylist():
+        placement, reason, count = row["placement"], row["reason"], row["count_all"]
+        tally[f"set_aside:{reason}" if placement == "dropped" else placement] += count
+        if row["reply"] and placement != "trained":
+            unaccounted += count if reason is None else 0
+            if reason is not None:
+                tally[f"untrained:{reason}"] += count
+    tally["untrained_unaccounted"] = unaccounted
     return dict(tally)

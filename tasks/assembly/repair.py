@@ -19,7 +19,7 @@ SPEAKERS = ("user", "assistant")
 
 @dataclass(slots=True)
 class Turn:
-    """One message of a conversation on its way into an example. `action` is the verdict's."""
+    """One message of a conversation on its way into an example. `action` is the verdict's; `row` numbers it."""
 
     role: str
     content: str
@@ -29,6 +29,7 @@ class Turn:
     placement: str = "context"
     reason: str | None = None
     answer_dropped: bool = False
+    row: int = -1
 
 
 @dataclass(slots=True)

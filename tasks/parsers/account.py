@@ -72,8 +72,10 @@ class Account:
     def keep(self, conversation: ParsedConversation) -> None:
         """A conversation that becomes rows."""
         self.conversations["kept"] += 1
-        self.set_aside.update(conversation.set_aside)
-        self.warnings.update(conversation.warnings)
+        if conversation.set_aside:  # to add nothing is not free, and nearly all have nothing
+            self.set_aside.update(conversation.set_aside)
+        if conversation.warnings:
+            self.warnings.update(conversation.warnings)
         for message in conversation.messages:
             self.parsed[message.role] += 1
 

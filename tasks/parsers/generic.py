@@ -15,6 +15,7 @@ from tasks.parsers.generic_shapes import (
     record_of,
     role_of,
     turn_text,
+    unused_fields,
     unused_messages,
 )
 from tasks.parsers.times import microseconds
@@ -64,8 +65,9 @@ class GenericParser:
         _describe(item, parsed)
         for turn in record.turns:
             _take(turn, parsed)
-        spoken = {message.content.strip() for message in parsed.messages}
-        parsed.set_aside.update(unused_messages(item, record, spoken))
+        if unused_fields(item, record):
+            spoken = {message.content.strip() for message in parsed.messages}
+            parsed.set_aside.update(unused_messages(item, record, spoken))
         return parsed
 
 
@@ -78,8 +80,9 @@ def _is_known(item: object) -> bool:
 def _describe(item: dict[str, Any], parsed: ParsedConversation) -> None:
     parsed.title = text_or_none(item.get("title"))
     parsed.model = text_or_none(item.get("model"))
-    times = (item.get(key) for key in ("created_at", "create_time", "timestamp"))
-    parsed.created = next((time for value in times if (time := microseconds(value)) is not None), None)
+    for key in ("created_at", "create_time", "timestamp"):
+        if key in item and parsed.created is None:
+            parsed.created = microseconds(item[key])
     if item.get("label") is False:
         parsed.flags.append("label_false")
 

@@ -21,6 +21,7 @@ _NO_INPUT = ("<noinput>", "no input", "n/a", "none")
 _NOTHING: tuple[object, ...] = (None, "", [], {})
 _ROLE_KEYS = ("role", "from")
 _TEXT_KEYS = ("content", "value", "text")
+_SAYING_KEYS = frozenset((*_TEXT_KEYS, "tool_calls"))
 _TEXT_PARTS = ("text", "input_text", "output_text")
 _OTHER_PARTS = {
     "tool_call": "tool_call", "tool_calls": "tool_call", "tool_use": "tool_call", "function_call": "tool_call",
@@ -57,14 +58,18 @@ class Record:
 
 def role_of(turn: dict[str, Any]) -> str:
     """The role of a turn, by our names; empty when it has none that is known."""
-    name = next((turn[key] for key in _ROLE_KEYS if isinstance(turn.get(key), str)), "")
-    return ROLE_NAMES.get(name.strip().lower(), "")
+    for key in _ROLE_KEYS:
+        name = turn.get(key)
+        if isinstance(name, str):
+            return ROLE_NAMES.get(name) or ROLE_NAMES.get(name.strip().lower(), "")
+    return ""
 
 
 def looks_like_turn(item: dict[str, Any]) -> bool:
     """Whether a dictionary has the keys of a message, whoever speaks."""
-    has_text = any(key in item for key in (*_TEXT_KEYS, "tool_calls"))
-    return has_text and any(isinstance(item.get(key), str) for key in _ROLE_KEYS)
+    if item.keys().isdisjoint(_SAYING_KEYS):
+        return False
+    return isinstance(item.get("role"), str) or isinstance(item.get("from"), str)
 
 
 def is_turn(item: dict[str, Any]) -> bool:
@@ -75,7 +80,8 @@ def is_turn(item: dict[str, Any]) -> bool:
 def main_fields(item: dict[str, Any]) -> tuple[str, ...] | None:
     """The field that holds a record's list of messages, or those of its question and its answer; else None."""
     for key in _LISTS:
-        if any(is_turn(turn) for turn in dictionaries(item.get(key))):
+        turns = item.get(key)
+        if isinstance(turns, list) and any(is_turn(turn) for turn in turns if isinstance(turn, dict)):
             return (key,)
     return next((pair for pair in _PAIRS if pair[0] in item and pair[1] in item), None)
 
@@ -92,6 +98,11 @@ def record_of(item: dict[str, Any]) -> Record | None:
     else:
         _add_pair(item, fields[0], fields[1], record)
     return record
+
+
+def unused_fields(item: dict[str, Any], record: Record) -> bool:
+    """Whether any field may hold messages that the record's shape does not use."""
+    return not (_UNUSED.keys() & item.keys()) <= record.used
 
 
 def unused_messages(item: dict[str, Any], record: Record, spoken: set[str]) -> Iterator[str]:
@@ -111,7 +122,11 @@ def unused_messages(item: dict[str, Any], record: Record, spoken: set[str]) -> I
 
 def turn_text(turn: dict[str, Any]) -> tuple[str, str]:
     """The text of a turn, and the reason to give when it is blank."""
-    value = next((turn[key] for key in _TEXT_KEYS if turn.get(key) is not None), None)
+    value = None
+    for key in _TEXT_KEYS:
+        value = turn.get(key)
+        if value is not None:
+            break
     if isinstance(value, str):
         return value, "empty"
     if isinstance(value, dict):

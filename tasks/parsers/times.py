@@ -13,6 +13,8 @@ _LAST_SECOND = 253_402_300_799  # the end of the year 9999
 
 def microseconds(value: object) -> int | None:
     """Microseconds since 1970 in UTC; None for null, NaN, infinite, negative, far-off or unreadable times."""
+    if value is None:
+        return None
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return _from_number(value)
     if isinstance(value, str):

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+
+from tasks.signals.identify import Model
 
 MIN_CHARS = 21
 MAX_CHARS = 2_000  # of prose looked at; more does not change the answer
@@ -25,23 +26,37 @@ def detect_languages(
     """Per text its language, and whether it was inherited from its conversation (a number per text)."""
     prose = [_prose(text) for text in texts]
     inherited = [len(text) < MIN_CHARS for text in prose]
-    own = [
-        UNDETERMINED if short else _classify(text, languages)
-        for text, short in zip(prose, inherited, strict=True)
-    ]
+    own = [UNDETERMINED] * len(texts)
+    long = [row for row, short in enumerate(inherited) if not short]
+    for row, language in zip(long, _classify([prose[row] for row in long], languages), strict=True):
+        own[row] = language
+    _inherit(own, inherited, prose, conversations, languages)
+    return own, inherited
+
+
+def _inherit(
+    own: list[str],
+    inherited: list[bool],
+    prose: list[str],
+    conversations: Sequence[int],
+    languages: Sequence[str],
+) -> None:
+    """Short messages take the language of their whole conversation, where that has enough prose."""
+    spans = []
     start = 0
-    while start < len(texts):
+    while start < len(own):
         end = start + 1
-        while end < len(texts) and conversations[end] == conversations[start]:
+        while end < len(own) and conversations[end] == conversations[start]:
             end += 1
         if any(inherited[start:end]):
             whole = "\n".join(prose[start:end])
-            common = _classify(whole, languages) if len(whole) >= MIN_CHARS else UNDETERMINED
-            own[start:end] = [
-                common if i else o for o, i in zip(own[start:end], inherited[start:end], strict=True)
-            ]
+            if len(whole) >= MIN_CHARS:
+                spans.append((range(start, end), whole))
         start = end
-    return own, inherited
+    for (rows, _), common in zip(spans, _classify([whole for _, whole in spans], languages), strict=True):
+        for row in rows:
+            if inherited[row]:
+                own[row] = common
 
 
 def _prose(text: str) -> str:
@@ -51,19 +66,20 @@ def _prose(text: str) -> str:
     return text.strip()
 
 
-def _classify(text: str, languages: Sequence[str]) -> str:
-    text = text[:MAX_CHARS]
-    if not any(character.isalpha() for character in text):
-        return UNDETERMINED
+def _classify(texts: Sequence[str], languages: Sequence[str]) -> list[str]:
+    """The language of each text; `und` for one without a letter."""
+    looked_at = [text[:MAX_CHARS] for text in texts]
+    spoken = [text[:1].isalpha() or any(map(str.isalpha, text)) for text in looked_at]
     if len(languages) == 1:
-        return languages[0]
-    return str(_identifier(tuple(languages)).classify(text)[0])
+        return [languages[0] if letters else UNDETERMINED for letters in spoken]
+    found = iter(_model(tuple(languages)).classify([t for t, s in zip(looked_at, spoken, strict=True) if s]))
+    return [next(found) if letters else UNDETERMINED for letters in spoken]
 
 
 @cache
-def _identifier(languages: tuple[str, ...]) -> Any:
+def _model(languages: tuple[str, ...]) -> Model:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
-    identifier.set_languages(list(languages))
-    return identifier
+    library = LanguageIdentifier.from_model_file(MODEL_FILE)
+    library.set_languages(list(languages))
+    return Model.of(library)

@@ -7,12 +7,13 @@ from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.parts import Part, conversation_rows
 from schemas.settings import ScoreSettings
 from schemas.tables import SIGNALS, TOXICITY_LABELS
 from tasks.signals.language import detect_languages
-from tasks.signals.lengths import count_words, is_ellipsis, repetition, visible
+from tasks.signals.lengths import are_ellipses, count_words, repetitions, visible
 from tasks.signals.patterns import find_hits
 
 
@@ -31,18 +32,19 @@ def score_part(
 ) -> Iterator[Part]:
     """Signals of one part of messages. Lengths count what a reader sees; hits count the content as it stands."""
     messages = tables["messages"]
-    texts: list[str] = messages["content"].to_pylist()
+    contents = messages["content"].combine_chunks()
+    texts: list[str] = contents.to_pylist()
     languages, inherited = detect_languages(texts, conversation_rows(messages).tolist(), settings.languages)
-    seen = [visible(text) for text in texts]
+    seen = visible(contents)
     columns: dict[str, Any] = {
         "message_id": messages["message_id"],
         "language": languages,
         "language_inherited": inherited,
-        "chars": [len(text) for text in texts],
-        "visible_chars": [len(text) for text in seen],
-        "words": [count_words(text) for text in seen],
-        "ellipsis_only": [is_ellipsis(text) for text in seen],
-        "repetition": [repetition(text) for text in seen],
+        "chars": pc.utf8_length(contents),
+        "visible_chars": pc.utf8_length(seen),
+        "words": count_words(seen).cast(pa.int32()),
+        "ellipsis_only": are_ellipses(seen),
+        "repetition": repetitions(seen).astype(np.float32),
         "rule_hits": find_hits(texts, settings.rules),
     }
     scores, scored = _toxicity(messages["content_hash"].to_pylist(), texts, languages, toxicity)

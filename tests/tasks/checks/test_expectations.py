@@ -185,3 +185,15 @@ def test_threads_do_not_get_one_anothers_verdicts() -> None:
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda part: StageSuite("dedup").check_part(part).success, [good, bad] * 8))
     assert answers == [True, False] * 8
+
+
+def test_what_is_compared_by_size_is_looked_at_all_at_once() -> None:
+    """Great Expectations compares columns of 64 bits as a whole, and any other number value by value in Python."""
+    sizes = {
+        (stage, rule.table, rule.column): view(rule.table, good_parts()[stage])[rule.column].dtype
+        for stage, rules in EXPECTATIONS.items()
+        for rule in rules
+        if rule.kind == "ExpectColumnValuesToBeBetween" and rule.table != "summary"
+    }
+    assert sizes
+    assert {key: kind for key, kind in sizes.items() if kind not in (int, float)} == {}

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+import random
 
+import pytest
+from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+from tasks.signals.identify import BATCH, BATCH_BYTES, Model
 from tasks.signals.language import MIN_CHARS, detect_languages
 
 EN = "Could you explain how the tides work in the harbour?"
@@ -70,4 +74,29 @@ def test_only_the_asked_languages_come_out() -> None:
 
 
 def test_nothing_in_nothing_out() -> None:
+    assert detect_languages([], [], ("en", "ro")) == ([], [])
+
+
+@pytest.mark.parametrize("chosen", [("en", "ro"), ("sr", "hr", "bs"), ("de", "nl", "en", "ja")])
+def test_many_texts_are_told_apart_as_the_library_does_one_by_one(chosen: tuple[str, ...]) -> None:
+    library = LanguageIdentifier.from_model_file(MODEL_FILE)
+    library.set_languages(list(chosen))
+    sentences = [
+        EN,
+        RO,
+        RO_PLAIN,
+        "Ја сам из Београда.",
+        "Ja sam iz Beograda.",
+        "日本語です。",
+        "Ik ben het.",
+        "ELLO?",
+    ]
+    draw = random.Random(1)
+    texts = [" ".join(draw.choices(sentences, k=draw.randint(1, 4))) for _ in range(BATCH + 9)]
+    texts += [sentence[:size] for sentence in sentences for size in range(1, len(sentence))]
+    texts += ["\ud7ff", "q", "\x01a", EN * 40, *["日本語です。" * 300] * (BATCH_BYTES // 5_000)]
+    assert Model.of(library).classify(texts) == [library.classify(text)[0] for text in texts]
+
+
+def test_no_text_is_no_work() -> None:
     assert detect_languages([], [], ("en", "ro")) == ([], [])

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+import re
+import sys
+import unicodedata
 
-from tasks.signals.lengths import count_words, is_ellipsis, repetition, visible
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tasks.signals.lengths import INVISIBLE, are_ellipses, count_words, repetition, repetitions, visible
 
 
 @pytest.mark.parametrize(
@@ -25,7 +32,7 @@ from tasks.signals.lengths import count_words, is_ellipsis, repetition, visible
     ],
 )
 def test_words(text: str, words: int) -> None:
-    assert count_words(text) == words
+    assert count_words(pa.array([text])).to_pylist() == [words]
 
 
 @pytest.mark.parametrize(
@@ -40,17 +47,17 @@ def test_words(text: str, words: int) -> None:
     ],
 )
 def test_visible_is_what_a_reader_sees(text: str, seen: str) -> None:
-    assert visible(text) == seen
+    assert visible(pa.array([text, "x"])).to_pylist() == [seen, "x"]
 
 
 @pytest.mark.parametrize("text", [".", "...", "…", "……", ". . .", "。。。", "···", "・・・", "..\n.."])
 def test_ellipsis(text: str) -> None:
-    assert is_ellipsis(text)
+    assert are_ellipses(pa.array([text])) == [True]
 
 
 @pytest.mark.parametrize("text", ["", "!", "...ok", "a.", "-...", "?.."])
 def test_not_an_ellipsis(text: str) -> None:
-    assert not is_ellipsis(text)
+    assert are_ellipses(pa.array([text])) == [False]
 
 
 @pytest.mark.parametrize(
@@ -66,3 +73,30 @@ def test_not_an_ellipsis(text: str) -> None:
 )
 def test_repetition_is_the_share_of_repeated_trigrams(text: str, share: float) -> None:
     assert repetition(text) == pytest.approx(share)
+    assert repetitions(pa.array(["", text])).tolist() == [0.0, repetition(text)]
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(alphabet="aAbBßẞ \u00a0\n.é", max_size=60), max_size=8))
+def test_repetition_of_many_texts_is_that_of_each(texts: list[str]) -> None:
+    seen = visible(pa.array(texts, pa.string()))
+    assert repetitions(seen).tolist() == [repetition(text) for text in seen.to_pylist()]
+
+
+def test_repetition_of_texts_with_more_words_than_are_numbered() -> None:
+    words = [f"w{number}" for number in range(1 << 17)] + ["a b c a b c"]
+    texts = pa.array([" ".join(words), "la la la la"])
+    assert repetitions(texts).tolist() == [repetition(text) for text in texts.to_pylist()]
+    assert repetitions(texts)[1] == 0.5
+
+
+def test_letters_and_spaces_are_those_of_python() -> None:
+    """All characters that this Python knows; later versions of Unicode add letters."""
+    known = [chr(c) for c in range(sys.maxunicode + 1) if unicodedata.category(chr(c)) not in ("Cn", "Cs")]
+    alone = pa.array(known)
+    word = re.compile("\\w|[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
+    assert [n > 0 for n in count_words(alone).to_pylist()] == [word.match(c) is not None for c in known]
+    seen = [text != "" for text in visible(alone).to_pylist()]
+    assert seen == [bool(INVISIBLE.sub("", c).strip()) for c in known]
+    between = visible(pa.array([f"a{c}b a{c}b a{c}b a{c}b" for c in known]))
+    assert repetitions(between).tolist() == [repetition(text) for text in between.to_pylist()]
