@@ -2,11 +2,12 @@
 
     python -m benchmarks.dedup --rows 200000 [--data DIR] [--seed 1]
 
-Prints one JSON object on its last line: rows, cpu_s, rows_per_cpu_s, rss_mb (of the process tree that runs the stage as a
-build does: examples read from the store, clusters written, expectations, manifest; start-up included), precision (of all
-pairs within the clusters), recall_exact and recall_near (copies that share a cluster with their parent), hard_merged (hard
-negatives that do). DIR holds Parquet with id, text, kind, parent, rate; else benchmarks.synthetic makes the corpus. Neither
-the generator nor the making of examples from texts is counted.
+Prints one JSON object on its last line: rows, cpu_s, rows_per_cpu_s, rss_mb (of the process tree that runs the stage
+as a build does: examples read from the store, clusters written, manifest; start-up included, but for Prefect and the
+expectations, which cost the same at any size), precision (of all pairs within the clusters), recall_exact and
+recall_near (copies that share a cluster with their parent), hard_merged (hard negatives that do). DIR holds Parquet
+with id, text, kind, parent, rate; else benchmarks.synthetic makes the corpus. Neither the generator nor the making of
+examples from texts is counted.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ def main() -> None:
     """Make the corpus, measure the stage in a process of its own, judge, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rows", type=int, default=200_000)
-    parser.add_argument("--data", type=Path, help="folder with Parquet files of a corpus; its first --rows rows")
+    parser.add_argument(
+        "--data", type=Path, help="folder with Parquet files of a corpus; its first --rows rows"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], help="a setting of dedup, like threshold=0.7")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
@@ -142,13 +145,11 @@ class _Unchecked:
 
 
 def run_stage(store: Store, settings: DedupSettings) -> None:
-    """The dedup stage as `vatra build` runs it."""
-    from tasks.checks import StageSuite
-    from tasks.deduplication import DEDUP
+    """The dedup stage as a build runs it: one unit, its parts written and published."""
+    from tasks.dedup import find_duplicates
 
-    examples = dataset(store, "assemble")
-    suite = StageSuite("dedup", examples.rows("examples"))
-    materialize(store, DEDUP.stage, settings, {}, corpus_unit(examples=examples), suite)
+    stage = Stage("dedup", 0, "corpus", "examples", find_duplicates)
+    materialize(store, stage, settings, {}, corpus_unit(examples=dataset(store, "assemble")), _Unchecked())
 
 
 def dataset(store: Store, stage: str) -> Dataset:

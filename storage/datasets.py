@@ -135,7 +135,11 @@ def read_table(store: Store, file: TableFile, table: str, columns: Sequence[str]
             )
     except (OSError, pa.ArrowException) as error:
         raise unreadable(file) from error
-    names = SCHEMAS[table].names if columns is None else [name.partition(".")[0] for name in columns]
+    names = (
+        SCHEMAS[table].names
+        if columns is None
+        else list(dict.fromkeys(name.partition(".")[0] for name in columns))
+    )
     return data.select(names)
 
 

@@ -11,7 +11,14 @@ from tasks.dedup import find_duplicates
 from tasks.running import Run, Step, perform, rows_of
 
 DEDUP = Step(
-    stage=Stage("dedup", version=2, kind="corpus", unit="examples", function=find_duplicates, libraries=("daft", "polars")),
+    stage=Stage(
+        "dedup",
+        version=2,
+        kind="corpus",
+        unit="examples",
+        function=find_duplicates,
+        libraries=("daft", "polars"),
+    ),
     settings=lambda run: run.settings.dedup,
     reads={"examples": "assemble"},
     rows_in=rows_of("examples", "assemble"),

@@ -6,6 +6,7 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
+from schemas.settings.evaluations import EvaluationSet
 from schemas.settings.model import Settings
 from schemas.settings.rules import PatternRules, QualityRules, Rule, ToxicityRules
 from schemas.settings.training import LoraPreset
@@ -76,7 +77,10 @@ class DedupSettings(Settings):
         8, ge=1, description="Texts of fewer words are compared exactly only: one word changes what they say."
     )
     permutations: int = Field(
-        80, ge=8, le=1024, description="Hashes of a MinHash signature; more find more copies and cost more time."
+        80,
+        ge=8,
+        le=1024,
+        description="Hashes of a MinHash signature; more find more copies and cost more time.",
     )
     bands: int = Field(
         16,
@@ -90,19 +94,31 @@ class DedupSettings(Settings):
         "is kept, then the longer text, then the older one.",
     )
 
+    evaluations: tuple[str, ...] = Field(
+        (),
+        description="Files of evaluation prompts (.txt, .jsonl, .json); examples that ask one of them, or nearly, are "
+        "set aside.",
+    )
+    prompts: tuple[EvaluationSet, ...] = Field(
+        (), description="The contents of these files; filled in when a build is planned."
+    )
+
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.permutations % self.bands:
-            raise ValueError(f"bands must divide permutations ({self.permutations} by {self.bands} leaves a rest)")
+            raise ValueError(
+                f"bands must divide permutations ({self.permutations} by {self.bands} leaves a rest)"
+            )
         if self.near and not self.exact:
             raise ValueError("near copies cannot be sought while exact ones stay: set near to false too")
         if len(set(self.priority)) < len(self.priority):
             raise ValueError("priority names a source twice")
-        found = 1 - (1 - self.threshold ** (self.permutations // self.bands)) ** self.bands
+        rows = self.permutations // self.bands
+        found = 1 - (1 - self.threshold**rows) ** self.bands
         if self.near and found < 0.5:
             raise ValueError(
-                f"with {self.bands} bands of {self.permutations // self.bands} hashes only {found:.0%} of copies at the "
-                "threshold would be found: take more bands, fewer permutations or a higher threshold"
+                f"{self.bands} bands of {rows} hashes would find only {found:.0%} of copies at the threshold: take more "
+                "bands, fewer permutations or a higher threshold"
             )
         return self
 

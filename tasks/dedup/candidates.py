@@ -9,11 +9,12 @@ band was crowded, and none of the leaders stood for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from tasks.dedup.shingles import distinct
 from tasks.dedup.signatures import Signatures
 
 CAP, LEADERS = 64, 24
@@ -48,7 +49,8 @@ class _Search:
     def agreement(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
         """In how many places of their sketches texts agree, pair by pair."""
         sketch = self.signatures.sketch
-        return np.count_nonzero(sketch[one] == sketch[other], axis=1)
+        places: np.ndarray = np.count_nonzero(sketch[one] == sketch[other], axis=1)
+        return places
 
     def _keep(self, one: np.ndarray, other: np.ndarray, alike: np.ndarray) -> None:
         low, high = np.minimum(one, other)[alike], np.maximum(one, other)[alike]
@@ -57,8 +59,8 @@ class _Search:
 
     def settle(self) -> None:
         """Let repeated pairs go, so that a pair found by every band is held once."""
-        if len(self.found) > 1:
-            self.found = [np.unique(np.concatenate(self.found))]
+        if self.found:
+            self.found = [distinct(np.concatenate(self.found))]
 
     def lead(self, rows: np.ndarray) -> np.ndarray:
         """Pair rows with leaders; returns those that no leader stands for (few of them are paired among themselves)."""

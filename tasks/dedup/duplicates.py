@@ -10,29 +10,42 @@ import pyarrow.compute as pc
 
 from schemas.parts import Part
 from schemas.settings import DedupSettings
-from schemas.tables import CLUSTERS, CONTAMINATED
+from schemas.tables import CLUSTERS
 from tasks.dedup.clustering import Kept
+from tasks.dedup.contamination import find_contaminated
 from tasks.dedup.keys import Examples, Keys, Texts, distinct_texts, read_keys
 from tasks.dedup.near import NearCopies, find_near_copies
 
 
 def find_duplicates(datasets: Mapping[str, Examples], settings: DedupSettings) -> Iterator[Part]:
-    """Exact and near copies as one set of clusters.
+    """Exact and near copies as one set of clusters, and before that the examples that an evaluation asks for.
 
     The keeper is the best by source priority, rating (higher), bytes (more: of two that differ in diacritics, the one
     that has them), age (older) and id. Every row of a cluster points to it, its own too; `similarity` is the true
     one with it.
     """
     keys = read_keys(datasets, settings)
-    texts = distinct_texts(keys, np.arange(len(keys)), settings.exact)
+    asked, contaminated = find_contaminated(datasets["examples"], keys, settings)
+    texts = distinct_texts(keys, np.setdiff1d(np.arange(len(keys)), asked), settings.exact)
     found = _itself(len(texts.rows))
     if settings.near:
         found = find_near_copies(datasets["examples"], keys, texts, settings)
     clusters = _clusters(keys, texts, found.kept)
     yield Part(
-        {"clusters": clusters, "contaminated": CONTAMINATED.empty_table()},
-        _tally(keys, clusters, found, settings),
+        {"clusters": clusters, "contaminated": contaminated},
+        {**_tally(keys, clusters, found, settings), **_decontaminated(keys, clusters, contaminated)},
     )
+
+
+def _decontaminated(keys: Keys, clusters: pa.Table, contaminated: pa.Table) -> dict[str, int]:
+    """The count of what is left, and of contaminated examples that have a cluster all the same (there must be none)."""
+    removed = pc.sum(pc.not_equal(clusters["example_id"], clusters["keeper_id"])).as_py() or 0
+    both = pc.sum(pc.is_in(contaminated["example_id"], clusters["example_id"].combine_chunks())).as_py() or 0
+    return {
+        "keepers": len(keys) - removed - contaminated.num_rows,
+        "set_aside:contaminated": contaminated.num_rows,
+        "contaminated_kept": both,
+    }
 
 
 def _itself(size: int) -> NearCopies:
@@ -75,7 +88,6 @@ def _tally(keys: Keys, clusters: pa.Table, found: NearCopies, settings: DedupSet
     unlike = pc.less(removed["similarity"], pa.scalar(np.float32(settings.threshold)))
     return {
         "repeated_ids": len(keys) - pc.count_distinct(keys.table["example_id"]).as_py(),
-        "keepers": len(keys) - removed.num_rows,
         "set_aside:exact_duplicate": by_method["exact"],
         "set_aside:near_duplicate": by_method["near"],
         "clusters": names,

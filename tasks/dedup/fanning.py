@@ -13,9 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-from schemas.errors import VatraError
-
-#: Of the messages only this leaf is read.
+#: Of the messages only this leaf is read, where nothing else is asked for.
 CONTENT = "messages.list.element.content"
 
 
@@ -27,11 +25,14 @@ class Parts(Protocol):
 
 
 def over_parts(
-    parts: Parts, rows: Sequence[np.ndarray], work: Callable[[pa.ChunkedArray], bytes]
+    parts: Parts,
+    rows: Sequence[np.ndarray],
+    work: Callable[[pa.ChunkedArray], bytes],
+    leaves: Sequence[str] = (CONTENT,),
 ) -> Iterator[tuple[int, bytes]]:
-    """(part, what `work` makes of the messages of its rows), in any order; parts of which no row is wanted are left out.
+    """(part, what `work` makes of the messages of its rows), in any order; parts without a wanted row are left out.
 
-    Raises the VatraError that the reading of a part raised.
+    Raises what the reading of a part raised.
     """
     wanted = [number for number, some in enumerate(rows) if len(some)]
     if not wanted:
@@ -41,34 +42,30 @@ def over_parts(
 
     def answer(numbers: Any, chosen: Any) -> list[dict[str, Any]]:
         told = zip(numbers.to_pylist(), chosen.to_arrow(), strict=True)
-        return [{"part": number, "made": work(_read(parts, number, some.values))} for number, some in told]
+        return [
+            {"part": number, "made": work(_read(parts, number, some.values, leaves))} for number, some in told
+        ]
 
-    orders = pa.table({"part": wanted, "rows": pa.array([rows[n] for n in wanted], pa.large_list(pa.int64()))})
+    orders = pa.table(
+        {"part": wanted, "rows": pa.array([rows[n] for n in wanted], pa.large_list(pa.int64()))}
+    )
     query = daft.from_arrow(orders).into_batches(1)
     answered = daft.func.batch(return_dtype=kind)(answer)(daft.col("part"), daft.col("rows"))
-    try:
-        for batch in query.select(answered.alias("answer")).to_arrow_iter():
-            for told in batch.column(0):
-                yield told["part"].as_py(), told["made"].as_buffer()
-    except Exception as error:
-        raise _own(error) or error
+    for batch in query.select(answered.alias("answer")).to_arrow_iter():
+        for told in batch.column(0):
+            yield told["part"].as_py(), told["made"].as_buffer()
 
 
 def load_daft() -> Any:
     """Daft, silent: no telemetry, no progress bars. Imported where a stage runs and not before."""
-    os.environ.update(DO_NOT_TRACK="1", DAFT_ANALYTICS_ENABLED="0", DAFT_PROGRESS_BAR="0", RAY_USAGE_STATS_ENABLED="0")
+    os.environ.update(
+        DO_NOT_TRACK="1", DAFT_ANALYTICS_ENABLED="0", DAFT_PROGRESS_BAR="0", RAY_USAGE_STATS_ENABLED="0"
+    )
     import daft
 
     return daft
 
 
-def _read(parts: Parts, number: int, chosen: pa.Array) -> pa.ChunkedArray:
-    messages = parts.part("examples", number, [CONTENT])["messages"]
+def _read(parts: Parts, number: int, chosen: pa.Array, leaves: Sequence[str]) -> pa.ChunkedArray:
+    messages = parts.part("examples", number, leaves)["messages"]
     return messages if len(chosen) == len(messages) else messages.take(chosen)
-
-
-def _own(error: BaseException | None) -> VatraError | None:
-    """The house's own error that Daft has wrapped."""
-    while error is not None and not isinstance(error, VatraError):
-        error = error.__cause__ or error.__context__
-    return error

@@ -11,8 +11,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.settings import DedupSettings
+from schemas.tables import TIME
 
 _COLUMNS = ["example_id", "source", "text_hash", "text_bytes", "rating", "created_at"]
+_KINDS = {
+    "example_id": pa.string(),
+    "text_hash": pa.string(),
+    "text_bytes": pa.int64(),
+    "rating": pa.float32(),
+    "created_at": TIME,
+    "priority": pa.int32(),
+}
 
 
 class Examples(Protocol):
@@ -68,8 +77,7 @@ def read_keys(datasets: Mapping[str, Examples], settings: DedupSettings) -> Keys
         priority = pa.array(places, pa.int32()).take(sources.indices)
         parts.append(part.drop_columns("source").append_column("priority", priority))
         sizes.append(part.num_rows)
-    kinds = [("example_id", pa.string()), ("text_hash", pa.string()), ("text_bytes", pa.int64()),
-             ("rating", pa.float32()), ("created_at", pa.timestamp("us", tz="UTC")), ("priority", pa.int32())]  # fmt: skip
+    kinds = [pa.field(name, kind) for name, kind in _KINDS.items()]
     table = pa.concat_tables(parts) if parts else pa.schema(kinds).empty_table()
     return Keys(table.combine_chunks(), np.cumsum(sizes))
 

@@ -1,9 +1,10 @@
-"""Near copies: MinHash candidates, their true similarity, clusters cut by keeper. Memory is that of numbers, not texts."""
+"""Near copies: MinHash candidates, their true similarity, clusters cut by keeper. No text is held."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -44,9 +45,8 @@ def find_near_copies(examples: Examples, keys: Keys, texts: Texts, settings: Ded
         shingles = read_shingles(examples, keys.split(rows), settings.shingle_words)
         rank = np.empty(len(rows), np.int64)
         rank[np.searchsorted(rows, keys.best_first(rows))] = np.arange(len(rows))
-        kept = cut_by_keeper(
-            pairs, lambda some, sets=shingles: jaccard(sets, sets, some), settings.threshold, rank
-        )
+        likeness = partial(jaccard, shingles, shingles)
+        kept = cut_by_keeper(pairs, likeness, settings.threshold, rank)
         whole.keeper[members] = members[kept.keeper]
         whole.similarity[members] = kept.similarity
     return NearCopies(whole, len(found.pairs), found.crowded)

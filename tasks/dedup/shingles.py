@@ -13,7 +13,7 @@ from scipy import sparse
 from tasks.dedup.fanning import Parts, over_parts
 from tasks.dedup.words import join_contents, normalise
 
-#: A shingle is known by so many bits of its hash: of two texts of a thousand words, one in ten million pairs errs by one.
+#: A shingle is known by so many bits of its hash: of pairs of a thousand words, one in ten million errs by one.
 HASH_BITS = 44
 _TEXTS_AT_ONCE = 1 << (64 - HASH_BITS)
 _MIX = np.uint64(0x9E3779B97F4A7C15)
@@ -47,9 +47,15 @@ def _sets(words: pl.Series, size: int) -> tuple[np.ndarray, np.ndarray]:
         word = flat[np.minimum(at, len(flat) - 1)]
         value = np.where(at < end, (value ^ word) * _MIX, value)
         value ^= value >> np.uint64(31)
-    keys = np.unique(owner << np.uint64(HASH_BITS) | value >> np.uint64(64 - HASH_BITS))
+    keys = distinct(owner << np.uint64(HASH_BITS) | value >> np.uint64(64 - HASH_BITS))
     counts = np.bincount((keys >> np.uint64(HASH_BITS)).astype(np.int64), minlength=len(words))
     return counts.astype(np.int64), (keys & np.uint64((1 << HASH_BITS) - 1)).astype(np.int64)
+
+
+def distinct(values: np.ndarray) -> np.ndarray:
+    """The values sorted, each once; many times faster than `np.unique` on millions of numbers."""
+    ordered = np.sort(values)
+    return ordered[np.r_[True, ordered[1:] != ordered[:-1]]] if len(ordered) else ordered
 
 
 def _hash_words(words: pl.Series) -> np.ndarray:

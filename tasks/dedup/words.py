@@ -19,11 +19,13 @@ _MEANINGFUL = frozenset("%*/&#@+-")
 #: What the table below covers: up to the CJK symbols, then ligatures, half- and full-width forms, variation selectors.
 _COVERED = (range(1, 0x3100), range(0xFB00, 0xFB07), range(0xFE00, 0xFE10), range(0xFF01, 0xFF5F))
 _JOINERS = frozenset("\u200c\u200d\u00ad\ufeff")
-_UNSPACED = r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
+#: Thai and Lao, Burmese, Khmer, kana, Han.
+_UNSPACED = (
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3041-\u30ff"
+    r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
+)
 #: Bytes per word beyond which nobody counts.
 _SURELY = 64
-#: Bytes that begin a character of those scripts in UTF-8.
-_UNSPACED_LEADS = (0xE0, 0xE1, *range(0xE3, 0xEA), 0xEF)
 
 
 def normalise(texts: pa.Array) -> pl.Series:
@@ -85,7 +87,12 @@ def _has_unspaced(series: pl.Series) -> bool:
     values = series.to_arrow().buffers()[-1]
     if values is None:
         return False
-    leads = np.zeros(256, bool)
-    leads[list(_UNSPACED_LEADS)] = True
     octets = np.frombuffer(values, np.uint8)
-    return any(leads[octets[at : at + (1 << 18)]].any() for at in range(0, len(octets), 1 << 18))
+    return any(_leads(octets[at : at + (1 << 18)]) for at in range(0, len(octets), 1 << 18))
+
+
+def _leads(octets: np.ndarray) -> bool:
+    """Whether a byte begins a character of those scripts in UTF-8: E0, E1, E3 to E9, EF."""
+    ideographs = (octets - np.uint8(0xE3)) < np.uint8(7)
+    others = ((octets & np.uint8(0xFE)) == np.uint8(0xE0)) | (octets == np.uint8(0xEF))
+    return bool((ideographs | others).any())
