@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from models.embedding import open_embedder, weights_digest
+from schemas.settings import DedupSettings
 from schemas.summary import StageSummary
 from storage.stages import Stage
 from tasks.dedup import find_duplicates
 from tasks.running import Run, Step, perform, rows_of
+
+
+def dedup_settings(run: Run) -> DedupSettings:
+    """What the dedup stage may know, with the digest of the embedding model's weights. Raises MissingModel."""
+    settings = run.settings.dedup
+    if settings.semantic is None:
+        return settings
+    return settings.model_copy(update={"semantic_digest": weights_digest(Path(settings.semantic))})
+
 
 DEDUP = Step(
     stage=Stage(
@@ -18,8 +31,9 @@ DEDUP = Step(
         unit="examples",
         function=find_duplicates,
         libraries=("daft", "polars"),
+        resource=open_embedder,
     ),
-    settings=lambda run: run.settings.dedup,
+    settings=dedup_settings,
     reads={"examples": "assemble"},
     rows_in=rows_of("examples", "assemble"),
 )

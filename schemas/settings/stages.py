@@ -101,6 +101,21 @@ class DedupSettings(Settings):
         "is kept, then the longer text, then the older one.",
     )
 
+    semantic: str | None = Field(
+        None,
+        title="Embedding model",
+        description="A folder with a sentence-transformers model: examples that mean the same in other words are "
+        "found too. None: they are not sought.",
+    )
+    semantic_threshold: float = Field(
+        0.95,
+        ge=0.5,
+        le=1,
+        description="Examples mean the same when the cosine of their embeddings is so high.",
+    )
+    semantic_digest: str | None = Field(
+        None, description="The digest of the model's weights; filled in when a build is planned."
+    )
     evaluations: tuple[str, ...] = Field(
         (),
         description="Files of evaluation prompts (.txt, .jsonl, .json); examples that ask one of them, or nearly, are "

@@ -10,14 +10,17 @@ import pyarrow.compute as pc
 
 from schemas.parts import Part
 from schemas.settings import DedupSettings
-from schemas.tables import CLUSTERS
+from schemas.tables import CLUSTERS, COPY_METHODS
 from tasks.dedup.clustering import Kept
 from tasks.dedup.contamination import find_contaminated
 from tasks.dedup.keys import Examples, Keys, Texts, distinct_texts, read_keys
 from tasks.dedup.near import NearCopies, find_near_copies
+from tasks.dedup.semantic import Embed, find_semantic_copies
 
 
-def find_duplicates(datasets: Mapping[str, Examples], settings: DedupSettings) -> Iterator[Part]:
+def find_duplicates(
+    datasets: Mapping[str, Examples], settings: DedupSettings, embed: Embed | None = None
+) -> Iterator[Part]:
     """Exact and near copies as one set of clusters, and before that the examples that an evaluation asks for.
 
     The keeper is the best by source priority, rating (higher), bytes (more: of two that differ in diacritics, the one
@@ -30,7 +33,11 @@ def find_duplicates(datasets: Mapping[str, Examples], settings: DedupSettings) -
     found = _itself(len(texts.rows))
     if settings.near:
         found = find_near_copies(datasets["examples"], keys, texts, settings)
-    clusters = _clusters(keys, texts, found.kept)
+    kept, semantic = found.kept, np.zeros(len(texts.rows), bool)
+    if embed is not None:
+        meant = find_semantic_copies(datasets["examples"], keys, texts, kept, embed, settings)
+        kept, semantic = meant.kept, meant.semantic
+    clusters = _clusters(keys, texts, kept, semantic)
     yield Part(
         {"clusters": clusters, "contaminated": contaminated},
         {**_tally(keys, clusters, found, settings), **_decontaminated(keys, clusters, contaminated)},
@@ -52,7 +59,7 @@ def _itself(size: int) -> NearCopies:
     return NearCopies(Kept(np.arange(size), np.ones(size, np.float32)))
 
 
-def _clusters(keys: Keys, texts: Texts, kept: Kept) -> pa.Table:
+def _clusters(keys: Keys, texts: Texts, kept: Kept, semantic: np.ndarray) -> pa.Table:
     """One row per example that has a twin."""
     rows = np.flatnonzero(texts.of_row >= 0)
     text = texts.of_row[rows]
@@ -63,13 +70,14 @@ def _clusters(keys: Keys, texts: Texts, kept: Kept) -> pa.Table:
     rows, text, cluster = rows[twin], text[twin], cluster[twin]
     keeper = texts.rows[cluster]
     near = (text != cluster) | (copies[text] == 1)
+    method = np.where(semantic[text], 2, near)
     made = pa.Table.from_arrays(
         [
             keys.ids(rows),
             keys.table["text_hash"].take(pa.array(keeper)).combine_chunks(),
             keys.ids(keeper),
             pa.array(kept.similarity[text], pa.float32()),
-            pa.array(["exact", "near"]).take(pa.array(near.astype(np.int8))),
+            pa.array(COPY_METHODS).take(pa.array(method.astype(np.int8))),
         ],
         schema=CLUSTERS,
     )
@@ -81,15 +89,21 @@ def _tally(keys: Keys, clusters: pa.Table, found: NearCopies, settings: DedupSet
     goes = pc.not_equal(clusters["example_id"], clusters["keeper_id"])
     removed = clusters.filter(goes)
     by_method = {
-        method: int(pc.sum(pc.equal(removed["method"], method)).as_py() or 0) for method in ("exact", "near")
+        method: int(pc.sum(pc.equal(removed["method"], method)).as_py() or 0) for method in COPY_METHODS
     }
     names = pc.count_distinct(clusters["cluster_id"]).as_py()
     own = pc.count_distinct(clusters.filter(pc.invert(goes))["cluster_id"]).as_py()
-    unlike = pc.less(removed["similarity"], pa.scalar(np.float32(settings.threshold)))
+    least = pc.if_else(
+        pc.equal(removed["method"], "semantic"),
+        np.float32(settings.semantic_threshold),
+        np.float32(settings.threshold),
+    )
+    unlike = pc.less(removed["similarity"], least)
     return {
         "repeated_ids": len(keys) - pc.count_distinct(keys.table["example_id"]).as_py(),
         "set_aside:exact_duplicate": by_method["exact"],
         "set_aside:near_duplicate": by_method["near"],
+        "set_aside:semantic_duplicate": by_method["semantic"],
         "clusters": names,
         "keeperless": names - own,
         "unlike_keeper": int(pc.sum(unlike).as_py() or 0),
