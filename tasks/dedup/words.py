@@ -72,14 +72,18 @@ def folding_table() -> dict[str, str]:
 
 
 def _plain(character: str) -> str:
-    kind = unicodedata.category(character)
     if character in _JOINERS or 0xFE00 <= ord(character) < 0xFE10:
         return ""
-    if kind[0] in "ZC" or (kind[0] == "P" and character not in _MEANINGFUL):
+    if _separates(character):
         return " "
     folded = unicodedata.normalize("NFKD", character).casefold()
-    plain = "".join(c for c in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(c))
-    return " ".join(plain.split())
+    bare = (c for c in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(c))
+    return "".join(" " if _separates(c) else c for c in bare)
+
+
+def _separates(character: str) -> bool:
+    kind = unicodedata.category(character)
+    return kind[0] in "ZC" or (kind[0] == "P" and character not in _MEANINGFUL)
 
 
 def _has_unspaced(series: pl.Series) -> bool:
