@@ -133,6 +133,11 @@ def _told_corpus(story: Story) -> Iterator[str]:
             f"{corpus.cluster_id}, keeper {'itself' if corpus.keeper_id == corpus.example_id else corpus.keeper_id}, "
             f"similarity {corpus.similarity:.2f} ({corpus.method}); twins: {' '.join(corpus.twins[:TWINS])}{more}",
         )
+        for copy in corpus.copies[:TWINS]:
+            if copy.method != "exact":
+                yield _fact("", f"{copy.example_id}, similarity {copy.similarity:.2f} ({copy.method})")
+    elif corpus.evaluation is not None:
+        yield _fact("contaminated", f"it asks what an evaluation asks: {corpus.evaluation}")
     elif "dedup" not in story.unreached:
         yield _fact("cluster", "no twin")
     yield from _told_category(corpus)

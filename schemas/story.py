@@ -68,6 +68,14 @@ class VerdictStory(BaseModel):
     evidence: list[EvidenceStory]
 
 
+class CopyStory(BaseModel):
+    """Another example of a cluster: how similar it is to the keeper, and by which method it was found."""
+
+    example_id: str
+    similarity: float
+    method: str
+
+
 class CorpusStory(BaseModel):
     """An example's way: its twins, and its place in the corpus or why it has none."""
 
@@ -75,6 +83,9 @@ class CorpusStory(BaseModel):
     cluster_id: str | None = None
     keeper_id: str | None = None
     twins: list[str] = Field([], description="The other examples of the cluster.")
+    copies: list[CopyStory] = Field(
+        [], description="The same with their similarity to the keeper, the nearest first."
+    )
     similarity: float | None = None
     method: str | None = None
     category: str | None = Field(None, description="Null when it is unassigned, or was not labelled yet.")
@@ -82,6 +93,7 @@ class CorpusStory(BaseModel):
         None, description="How it came by its category: declared, structure, classifier, unassigned."
     )
     confidence: float | None = Field(None, description="The classifier's, where it was asked.")
+    evaluation: str | None = Field(None, description="The evaluation prompt that it asks: file and number.")
     phase: int | None = None
     split: str | None = None
     order: int | None = Field(None, description="Place in the split, from 0.")

@@ -15,6 +15,7 @@ ACTIONS = ("keep", "mask", "drop_turn", "drop_conversation")
 SPLITS = ("train", "validation", "test")
 #: Flag of a conversation that is a text by itself (a story, a journal): no question stands before it.
 PLAIN_TEXT = "plain_text"
+COPY_METHODS = ("exact", "near", "semantic")
 TOXICITY_LABELS = ("toxicity", "severe_toxicity", "obscene", "threat", "insult", "identity_attack")
 
 

@@ -29,7 +29,7 @@ DEMO_BASE = "The adapter stands on the demo base, a tiny model with random weigh
 MADE_BY = {
     "imports": "parse", "conversations": "parse", "messages": "parse", "standing": "reconcile", "signals": "score",
     "verdicts": "filter", "examples": "assemble", "placements": "assemble", "clusters": "dedup",
-    "labels": "label", "mixture": "mix",
+    "contaminated": "dedup", "labels": "label", "mixture": "mix",
     **dict.fromkeys(SPLITS, "mix"),
 }  # fmt: skip
 

@@ -111,7 +111,11 @@ def _compare_examples(
 ) -> Difference:
     """As far as both builds have come: examples, then what is unique, then what is in the corpus."""
     shared = [name for name in ("clusters", "mixture") if all(side.has(name) for side in tables)]
-    columns = {"clusters": ["example_id", "keeper_id"], "mixture": ["example_id", "split"]}
+    columns = {
+        "clusters": ["example_id", "keeper_id", "method"],
+        "contaminated": ["example_id"],
+        "mixture": ["example_id", "split"],
+    }
     frames = []
     for run, side in zip((before, after), tables, strict=True):
         assembled = side.dataset("assemble")
@@ -119,7 +123,15 @@ def _compare_examples(
             return Difference.nothing()
         found = {name: side.column(name, columns[name]) for name in shared}
         examples = assembled.column("examples", ["example_id", "source", "text_hash"])
-        frames.append(example_states(examples, found.get("clusters"), found.get("mixture"), run.settings.mix))
+        frames.append(
+            example_states(
+                examples,
+                found.get("clusters"),
+                found.get("mixture"),
+                run.settings.mix,
+                found.get("contaminated"),
+            )
+        )
     return compare_states(frames[0], frames[1], ids)
 
 

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from schemas.story import (
     ConversationStory,
+    CopyStory,
     CorpusStory,
     FileStory,
     MessageStory,
@@ -183,19 +184,32 @@ def _corpus(run: Run, tables: BuildTables, place: Place) -> CorpusStory | None:
 
 
 def _twins(tables: BuildTables, story: CorpusStory) -> CorpusStory:
-    row = _row_where(tables, "clusters", story.example_id) if tables.has("clusters") else None
-    if row is None:
+    if not tables.has("clusters"):
         return story
+    row = _row_where(tables, "clusters", story.example_id)
+    if row is None:
+        asked = _row_where(tables, "contaminated", story.example_id)
+        return story.model_copy(update={"evaluation": asked and one_line(asked["evaluation"])})
     members = [
         member
-        for part in tables.scan("clusters", ["example_id", "cluster_id"])
-        for member in part.filter(pc.equal(part["cluster_id"], row["cluster_id"]))["example_id"].to_pylist()
+        for part in tables.scan("clusters", ["example_id", "cluster_id", "similarity", "method"])
+        for member in part.filter(pc.equal(part["cluster_id"], row["cluster_id"])).to_pylist()
+        if member["example_id"] != story.example_id
     ]
+    members.sort(key=lambda member: (-member["similarity"], member["example_id"]))
     return story.model_copy(
         update={
             "cluster_id": row["cluster_id"],
             "keeper_id": row["keeper_id"],
-            "twins": sorted(member for member in members if member != story.example_id),
+            "twins": sorted(member["example_id"] for member in members),
+            "copies": [
+                CopyStory(
+                    example_id=member["example_id"],
+                    similarity=round(member["similarity"], 4),
+                    method=member["method"],
+                )
+                for member in members
+            ],
             "similarity": round(row["similarity"], 4),
             "method": row["method"],
         }
@@ -221,9 +235,10 @@ def _left_out(run: Run, tables: BuildTables, example: str) -> str:
     for part in tables.scan("examples", ["example_id", "source", "text_hash"]):
         found = part.filter(pc.equal(part["example_id"], example))
         if found.num_rows:
-            clusters = tables.column("clusters", ["example_id", "keeper_id"])
+            clusters = tables.column("clusters", ["example_id", "keeper_id", "method"])
+            asked = tables.column("contaminated", ["example_id"])
             mixture = tables.column("mixture", ["example_id", "split"])
-            states = example_states(found, clusters, mixture, run.settings.mix)
+            states = example_states(found, clusters, mixture, run.settings.mix, asked)
             return str(states["state"][0]).partition(":")[2]
     return "not_assembled"
 

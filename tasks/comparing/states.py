@@ -84,20 +84,27 @@ def _number_copies(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def example_states(
-    examples: pa.Table, clusters: pa.Table | None, mixture: pa.Table | None, settings: MixSettings
+    examples: pa.Table,
+    clusters: pa.Table | None,
+    mixture: pa.Table | None,
+    settings: MixSettings,
+    contaminated: pa.Table | None = None,
 ) -> pl.DataFrame:
     """The frame of a build's examples: the split of each that is in the corpus, or why it is not in it.
 
-    `examples` has example_id, source and text_hash; `clusters` example_id and keeper_id; `mixture` example_id and
-    split. A stage that the build has not reached is None.
+    `examples` has example_id, source and text_hash; `clusters` example_id, keeper_id and method; `mixture` example_id
+    and split; `contaminated` example_id. A stage that the build has not reached is None.
     """
     frame = pl.DataFrame(
         {name: _series(examples[name]) for name in ("example_id", "source", "text_hash")}
     ).with_row_index("row")
     keeper, split = pl.lit(None, pl.String), pl.lit(None, pl.String)
     if clusters is not None:
-        twins = pl.DataFrame({n: _series(clusters[n]) for n in ("example_id", "keeper_id")})
+        twins = pl.DataFrame({n: _series(clusters[n]) for n in ("example_id", "keeper_id", "method")})
         frame, keeper = frame.join(twins, on="example_id", how="left"), pl.col("keeper_id")
+    else:
+        frame = frame.with_columns(method=pl.lit(None, pl.String))
+    asked = [] if contaminated is None else contaminated["example_id"].to_pylist()
     if mixture is not None:
         places = pl.DataFrame({n: _series(mixture[n]) for n in ("example_id", "split")})
         frame, split = frame.join(places, on="example_id", how="left"), pl.col("split")
@@ -105,7 +112,9 @@ def example_states(
         pl.when(split.is_not_null())
         .then(split)
         .when(keeper.is_not_null() & (keeper != pl.col("example_id")))
-        .then(pl.lit(f"left_out:{DUPLICATE}"))
+        .then(pl.concat_str(pl.lit("left_out:"), pl.col("method").replace("", "exact"), pl.lit("_duplicate")))
+        .when(pl.col("example_id").is_in(asked))
+        .then(pl.lit("left_out:contaminated"))
         .when(mixture is None)
         .then(pl.lit("unique" if clusters is not None else "assembled"))
         .otherwise(pl.concat_str(pl.lit("left_out:"), _left_out(settings)))
@@ -118,9 +127,6 @@ def example_states(
         pl.col("text_hash").alias("text"),
     )
     return made.with_columns(copy=pl.int_range(pl.len(), dtype=pl.UInt32).over("id")).select(*FRAME)
-
-
-DUPLICATE = "exact_duplicate"
 
 
 def _left_out(settings: MixSettings) -> pl.Expr:

@@ -13,6 +13,7 @@ from tasks.reports.context import ReportContext
 from tasks.reports.counting import largest_first, record_sums, tally, whole
 from tasks.reports.ledger import LedgerCounter, ledger_of_summary
 from tasks.reports.message_parts import message_parts
+from tasks.reports.near_copies import contaminated, near_copies
 from tasks.reports.signal_counts import SignalCounter
 from tasks.reports.statistics import (
     ConversationCounts,
@@ -112,8 +113,17 @@ def _duplicates(tables: Tables) -> DuplicateCounts | None:
         sizes[next(label for most, label in CLUSTER_SIZES if n <= most)] += count
     ordered = {label: sizes[label] for _, label in CLUSTER_SIZES if sizes[label]}
     rows = sum(n * count for n, count in by_size.items())
+    similarities, shown = near_copies(tables)
     return DuplicateCounts(
-        len(members), rows, removed, max(by_size, default=0), ordered, largest_first(methods)
+        clusters=len(members),
+        examples=rows,
+        removed=removed,
+        largest=max(by_size, default=0),
+        sizes=ordered,
+        methods=largest_first(methods),
+        similarities=similarities,
+        shown=shown,
+        contaminated=contaminated(tables),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 TOXICITY_BINS = 20
 #: Upper edges (characters, exclusive) of the length bins; the last bin has none.
@@ -199,6 +199,16 @@ class LabelCounts:
 
 
 @dataclass(frozen=True)
+class ClusterShown:
+    """A cluster: how many near copies leave it, and how similar the least similar of them is to the keeper."""
+
+    cluster_id: str
+    keeper_id: str
+    copies: int
+    lowest: float
+
+
+@dataclass(frozen=True)
 class DuplicateCounts:
     """Clusters of examples with a twin; `removed` leave, one keeper of each cluster stays."""
 
@@ -208,6 +218,9 @@ class DuplicateCounts:
     largest: int
     sizes: Mapping[str, int]
     methods: Mapping[str, int]
+    similarities: Mapping[str, int] = field(default_factory=dict)
+    shown: tuple[ClusterShown, ...] = ()
+    contaminated: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

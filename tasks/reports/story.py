@@ -109,11 +109,12 @@ def _messages(statistics: Statistics) -> list[_Row]:
 def _examples(statistics: Statistics) -> list[_Row]:
     examples, twins, corpus = statistics.examples, statistics.duplicates, statistics.corpus
     total = examples.total if examples else None
-    unique = total - twins.removed if total is not None and twins else None
+    asked = sum(twins.contaminated.values()) if twins else 0
+    unique = total - twins.removed - asked if total is not None and twins else None
     chosen = sum(corpus.values()) if corpus is not None else None
     left_out = unique - chosen if unique is not None and chosen is not None else 0
     return [
         ("Assembled", total, {}),
-        ("Unique", unique, {"duplicates": twins.removed if twins else 0}),
+        ("Unique", unique, {"duplicates": twins.removed if twins else 0, "contaminated": asked}),
         ("Corpus", chosen, {"left out of the mixture": left_out}),
     ]

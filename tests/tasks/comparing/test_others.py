@@ -91,3 +91,17 @@ def test_stages_that_were_not_reached_say_so() -> None:
     unmixed = example_states(examples("a"), table("clusters"), None, MixSettings())
     assert unmixed["state"].to_list() == ["unique"]
     assert example_states(examples("a"), None, None, MixSettings())["state"].to_list() == ["assembled"]
+
+
+def test_the_reason_says_by_which_method_a_copy_was_found_and_what_an_evaluation_asks() -> None:
+    rows = [
+        {"example_id": an_id(n), "keeper_id": an_id(0), "method": method}
+        for n, method in enumerate(("near", "near", "exact", "semantic"))
+    ]
+    asked = table("contaminated", {"example_id": an_id(4), "evaluation": "eval.txt:1"})
+    mixture = table("mixture", {"example_id": an_id(0), "split": "train"})
+    found = example_states(examples(*"aaaaa"), table("clusters", *rows), mixture, MixSettings(), asked)
+    assert found.sort("row")["state"].to_list() == [
+        "train", "left_out:near_duplicate", "left_out:exact_duplicate", "left_out:semantic_duplicate",
+        "left_out:contaminated",
+    ]  # fmt: skip
