@@ -65,6 +65,8 @@ def join() -> int:
     if not ray.is_initialized():
         with _signals_kept():
             _connect(ray)
+        # Ray tells of dead processes on standard output, in spite of log_to_driver; there is no public way to stop it.
+        ray._private.worker._worker_logs_enabled = False
     return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
 
