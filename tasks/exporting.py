@@ -50,8 +50,9 @@ def export_corpus(
 
     jsonl and json hold the text LoRA guide's pairs {instruction, response, conversation_id}; messages, openai,
     sharegpt, alpaca and trl are JSONL in these shapes (tasks/shaping). An example that serves in several phases is
-    written once, unless one `phase` is asked for. parquet is a folder of the corpus's own shards, `<split>-<number>.parquet` (in
-    `phase-<n>/` where there are several), with a dataset card that tells of the build of `record`.
+    written once, unless one `phase` is asked for. parquet is a folder of the corpus's own shards,
+    `<split>-<number>.parquet` (in `phase-<n>/` where there are several), with a dataset card that tells of the build
+    of `record`.
     Raises UsageError when something stands at `out` already, unless it is an ordinary file and `overwrite` is asked
     for, or when the corpus has no such phase; StoreError when `out` cannot be written, or the corpus is damaged.
     """

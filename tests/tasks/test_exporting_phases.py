@@ -192,7 +192,7 @@ def test_the_hub_accepts_the_card_and_it_counts_right(corpus: Dataset, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("declared", "license"),
+    ("declared", "terms"),
     [
         ({"claude": {"license": "mit"}, "jurnal|1": {"license": "mit"}}, ("mit", None)),
         ({"claude": {"license": "mit"}, "jurnal|1": {"license": "cc0-1.0"}}, ("other", "mixed")),
@@ -200,11 +200,11 @@ def test_the_hub_accepts_the_card_and_it_counts_right(corpus: Dataset, tmp_path:
     ],
 )
 def test_the_license_is_one_only_where_all_sources_have_it(
-    corpus: Dataset, tmp_path: Path, declared: dict[str, Any], license: tuple[str, str | None]
+    corpus: Dataset, tmp_path: Path, declared: dict[str, Any], terms: tuple[str, str | None]
 ) -> None:
     export_corpus(corpus, "parquet", tmp_path / "c", record=record(corpus, **declared))
     data = DatasetCard.load(tmp_path / "c/README.md").data
-    assert (data.license, data.get("license_name")) == license
+    assert (data.license, data.get("license_name")) == terms
 
 
 def test_the_card_knows_no_chat_no_path_and_no_hour(corpus: Dataset, tmp_path: Path) -> None:
