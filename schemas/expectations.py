@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas.tables import ACTIONS, ROLES, SPLITS
+from schemas.tables import ACTIONS, COPY_METHODS, ROLES, SPLITS
 
 
 @dataclass(frozen=True)
@@ -123,9 +123,15 @@ EXPECTATIONS: dict[str, tuple[Expectation, ...]] = {
         _is_id("clusters", "example_id"),
         _is_id("clusters", "keeper_id"),
         _between("similarity is a share", "clusters", "similarity", 0, 1),
+        _among("clusters", "method", COPY_METHODS),
+        _is_id("contaminated", "example_id"),
+        _present("contaminated", "evaluation"),
         LEDGER,
         _none("example ids are unique", "summary", "repeated_ids"),
         _none("each cluster has its one keeper", "summary", "keeperless"),
+        _none("a keeper is kept", "summary", "keepers_removed"),
+        _none("a copy is as similar to its keeper as was asked for", "summary", "unlike_keeper"),
+        _none("what an evaluation asks is in no cluster", "summary", "contaminated_kept"),
     ),
     "mix": (
         _is_id("mixture", "example_id"),

@@ -13,6 +13,7 @@ TIME = pa.timestamp("us", tz="UTC")
 ROLES = ("system", "user", "assistant", "tool_call", "tool")
 ACTIONS = ("keep", "mask", "drop_turn", "drop_conversation")
 SPLITS = ("train", "validation", "test")
+COPY_METHODS = ("exact", "near", "semantic")
 TOXICITY_LABELS = ("toxicity", "severe_toxicity", "obscene", "threat", "insult", "identity_attack")
 
 

@@ -38,6 +38,10 @@ class Dataset:
         for file in self.files(table):
             yield read_table(self.store, file, table, columns)
 
+    def part(self, table: str, number: int, columns: Sequence[str] | None = None) -> pa.Table:
+        """One part, with the columns asked for; `a.list.element.b` reads but that leaf of column `a`."""
+        return read_table(self.store, self.files(table)[number], table, columns)
+
     def column(self, table: str, columns: Sequence[str]) -> pa.Table:
         """Some narrow columns of the whole table at once. Never ask for text here."""
         parts = list(self.scan(table, columns))
@@ -131,8 +135,12 @@ def read_table(store: Store, file: TableFile, table: str, columns: Sequence[str]
             )
     except (OSError, pa.ArrowException) as error:
         raise unreadable(file) from error
-    names = SCHEMAS[table].names if columns is None else columns
-    return data.select(list(names))
+    names = (
+        SCHEMAS[table].names
+        if columns is None
+        else list(dict.fromkeys(name.partition(".")[0] for name in columns))
+    )
+    return data.select(names)
 
 
 def unreadable(file: TableFile) -> StoreError:

@@ -1,6 +1,7 @@
 """The settings of a build: frozen, unknown keys refused, every stage sees only its own projection."""
 
 from schemas.settings.build import BuildSettings, TrainSettings
+from schemas.settings.evaluations import EvaluationSet
 from schemas.settings.loading import apply_overrides, load_build_settings, settings_error
 from schemas.settings.notify import NotifySettings
 from schemas.settings.rules import Action, PatternRules, QualityRules, Rule, ToxicityRules
@@ -21,6 +22,7 @@ __all__ = [
     "AssembleSettings",
     "BuildSettings",
     "DedupSettings",
+    "EvaluationSet",
     "FilterSettings",
     "LoraPreset",
     "LoraSettings",

@@ -14,8 +14,10 @@ from pydantic import BaseModel, ValidationError
 
 from schemas.errors import SettingsError
 from schemas.settings.build import BuildSettings
+from schemas.settings.evaluations import read_evaluation
 from schemas.settings.presets import preset_names
 from schemas.settings.rules import PatternRules, Rule
+from schemas.settings.stages import DedupSettings
 from schemas.settings.training import LoraPreset
 
 PRESET_KINDS = {"build": BuildSettings, "train": LoraPreset}
@@ -155,13 +157,18 @@ def resolve_rules(family: str, rules: PatternRules) -> tuple[Rule, ...]:
 
 
 def seal(settings: BuildSettings) -> BuildSettings:
-    """The settings with the contents of rule files in place of their paths: a build must not change under them."""
-    sealed = {}
+    """The settings with the contents of files in place of their paths: a build must not change under them."""
+    sealed: dict[str, Any] = {"dedup": _seal_evaluations(settings.dedup)}
     for family in ("blacklist", "slop"):
         rules: PatternRules = getattr(settings, family)
         own = resolve_rules(family, rules.model_copy(update={"builtin": False}))
         sealed[family] = rules.model_copy(update={"patterns": own, "files": ()})
     return settings.model_copy(update=sealed)
+
+
+def _seal_evaluations(dedup: DedupSettings) -> DedupSettings:
+    read = tuple(read_evaluation(Path(name)) for name in dedup.evaluations)
+    return dedup.model_copy(update={"prompts": dedup.prompts + read, "evaluations": ()})
 
 
 def settings_error(error: ValidationError, model: type[BaseModel], where: str) -> SettingsError:
@@ -220,11 +227,11 @@ def _merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _anchor_files(values: dict[str, Any], folder: Path) -> None:
-    """Rule files are named from the settings file's own folder."""
-    for family in ("blacklist", "slop"):
+    """Files of rules and of evaluation prompts are named from the settings file's own folder."""
+    for family, key in (("blacklist", "files"), ("slop", "files"), ("dedup", "evaluations")):
         section = values.get(family)
-        if isinstance(section, dict) and isinstance(section.get("files"), list):
-            section["files"] = [str(folder / str(name)) for name in section["files"]]
+        if isinstance(section, dict) and isinstance(section.get(key), list):
+            section[key] = [str(folder / str(name)) for name in section[key]]
 
 
 def _keys_at(model: type[BaseModel], path: list[str]) -> list[str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+from typing import Self
 
+from pydantic import Field, field_validator, model_validator
+
+from schemas.settings.evaluations import EvaluationSet
 from schemas.settings.model import Settings
 from schemas.settings.rules import PatternRules, QualityRules, Rule, ToxicityRules
 from schemas.settings.training import LoraPreset
@@ -54,9 +57,70 @@ class AssembleSettings(Settings):
 
 
 class DedupSettings(Settings):
-    """Exact duplicates, with case, space and diacritics folded."""
+    """Examples that say the same: of exact copies (case, space and diacritics folded) and near ones, one is kept."""
 
     exact: bool = Field(True, description="Keep one example of each exact text.")
+    near: bool = Field(
+        True, description="Keep one example of each group of near copies (a few words of a hundred differ)."
+    )
+    threshold: float = Field(
+        0.6,
+        ge=0.3,
+        le=1,
+        description="Texts are near copies when so much of their word n-grams is common to both (Jaccard similarity; "
+        "0.6 of pairs of words is about one word of ten changed).",
+    )
+    shingle_words: int = Field(
+        2, ge=1, le=10, title="Words of an n-gram", description="Texts are compared by runs of so many words."
+    )
+    fewest_words: int = Field(
+        8, ge=1, description="Texts of fewer words are compared exactly only: one word changes what they say."
+    )
+    permutations: int = Field(
+        80,
+        ge=8,
+        le=1024,
+        description="Hashes of a MinHash signature; more find more copies and cost more time.",
+    )
+    bands: int = Field(
+        16,
+        ge=1,
+        le=256,
+        description="Texts whose signatures agree in one of so many bands are compared; it divides the permutations.",
+    )
+    priority: tuple[str, ...] = Field(
+        (),
+        description="Sources whose examples are kept rather than those of others, best first. Then the higher rating "
+        "is kept, then the longer text, then the older one.",
+    )
+
+    evaluations: tuple[str, ...] = Field(
+        (),
+        description="Files of evaluation prompts (.txt, .jsonl, .json); examples that ask one of them, or nearly, are "
+        "set aside.",
+    )
+    prompts: tuple[EvaluationSet, ...] = Field(
+        (), description="The contents of these files; filled in when a build is planned."
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.permutations % self.bands:
+            raise ValueError(
+                f"bands must divide permutations ({self.permutations} by {self.bands} leaves a rest)"
+            )
+        if self.near and not self.exact:
+            raise ValueError("near copies cannot be sought while exact ones stay: set near to false too")
+        if len(set(self.priority)) < len(self.priority):
+            raise ValueError("priority names a source twice")
+        rows = self.permutations // self.bands
+        found = 1 - (1 - self.threshold**rows) ** self.bands
+        if self.near and found < 0.5:
+            raise ValueError(
+                f"{self.bands} bands of {rows} hashes would find only {found:.0%} of copies at the threshold: take more "
+                "bands, fewer permutations or a higher threshold"
+            )
+        return self
 
 
 class MixSettings(Settings):

@@ -1,5 +1,5 @@
 """Deduplication: which examples say the same, and which of them is kept."""
 
-from tasks.dedup.exact import find_exact_duplicates
+from tasks.dedup.duplicates import find_duplicates
 
-__all__ = ["find_exact_duplicates"]
+__all__ = ["find_duplicates"]

@@ -26,6 +26,9 @@ DECIDED_BY_RULES = {
 #: Why an example that was assembled is not in the corpus.
 DECIDED_BY_MIXING = {
     "exact_duplicate": ("Exact duplicate", "Another example says the same, and is the one that stays."),
+    "near_duplicate": ("Near duplicate", "Another example says nearly the same, and is the one that stays."),
+    "semantic_duplicate": ("Same meaning", "Another example means the same, and is the one that stays."),
+    "contaminated": ("Contaminated", "It asks what an evaluation asks, and would spoil it."),
     "over_total": ("Over the total", "The settings ask for fewer examples; a seeded lot chose others."),
     "over_share": ("Over its share", "Its source has its share of the corpus without it."),
     "source_without_share": ("Source without share", "The settings give its source no share."),

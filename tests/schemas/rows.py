@@ -72,5 +72,8 @@ class MemoryDataset:
         for part in self.parts:
             yield part.select(list(columns))
 
+    def part(self, table: str, number: int, columns: Sequence[str]) -> pa.Table:
+        return self.parts[number].select(list(dict.fromkeys(name.partition(".")[0] for name in columns)))
+
     def column(self, table: str, columns: Sequence[str]) -> pa.Table:
         return pa.concat_tables(list(self.scan(table, columns)))

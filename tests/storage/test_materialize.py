@@ -24,7 +24,7 @@ from storage.materialize import Materialized, materialize
 from storage.stages import Given, Stage, Unit, aligned_units, corpus_unit, fingerprint
 from storage.store import STAGING, Store
 from tasks.checks import StageSuite
-from tasks.dedup import find_exact_duplicates
+from tasks.dedup import find_duplicates
 from tests.schemas.rows import MemoryDataset, table
 from tests.storage.toy_stage import ROWS, ToySettings, ToySuite, make, work
 
@@ -175,7 +175,7 @@ def test_a_failing_summary_says_the_figure_and_why_rows_were_set_aside(tmp_path:
     """The real dedup stage with a ledger that starts from one example more than there is."""
     rows = [{"example_id": f"{n:032x}", "text_hash": "0" * 32, "text_bytes": n} for n in range(3)]
     unit = Unit(("one",), Given({"examples": MemoryDataset([table("examples", *rows)])}))
-    stage = Stage("dedup", 1, "corpus", "examples", find_exact_duplicates)
+    stage = Stage("dedup", 1, "corpus", "examples", find_duplicates)
     with pytest.raises(ExpectationFailed) as caught:
         materialize(store_in(tmp_path), stage, DedupSettings(), {}, [unit], StageSuite("dedup", 4))
     message = str(caught.value)

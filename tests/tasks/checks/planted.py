@@ -111,7 +111,11 @@ def good_parts() -> dict[str, Tables]:
                     {"example_id": i, "cluster_id": C, "keeper_id": A, "similarity": 1.0, "method": "exact"}
                     for i in (A, B)
                 ),
-            )
+            ),
+            "contaminated": table(
+                "contaminated",
+                {"example_id": C, "evaluation": "eval.txt:1", "similarity": 1.0, "method": "exact"},
+            ),
         },
         "mix": {
             "mixture": table(
@@ -142,7 +146,11 @@ GOOD_SUMMARIES: dict[str, tuple[dict[str, int], int | None]] = {
         | {"misaligned": 0, "untrained_unaccounted": 0, "foreign_chars": 0},
         9,
     ),
-    "dedup": ({"keepers": 3, "set_aside:exact_duplicate": 1, "repeated_ids": 0, "keeperless": 0}, 4),
+    "dedup": (
+        {"keepers": 3, "set_aside:exact_duplicate": 1, "repeated_ids": 0, "keeperless": 0}
+        | {"keepers_removed": 0, "unlike_keeper": 0, "contaminated_kept": 0},
+        4,
+    ),
     "mix": (
         {"rows:train": 1, "rows:validation": 1, "rows:test": 1, "set_aside:over_total": 2, "unlisted": 0}
         | {"foreign_chars": 0, "straddling": 0, "shares_missed": 0},
@@ -207,6 +215,9 @@ ROW_FAULTS: dict[Key, Fault] = {
     ("dedup", "clusters", "example_id is a 128-bit id"): Fault(1, {"example_id": "e1"}),
     ("dedup", "clusters", "keeper_id is a 128-bit id"): Fault(1, {"keeper_id": "e1"}),
     ("dedup", "clusters", "similarity is a share"): Fault(1, {"similarity": 1.01}),
+    ("dedup", "clusters", "method is a known one"): Fault(1, {"method": "fuzzy"}),
+    ("dedup", "contaminated", "example_id is a 128-bit id"): Fault(0, {"example_id": "e1"}),
+    ("dedup", "contaminated", "evaluation is present"): Fault(0, {"evaluation": None}),
     ("mix", "mixture", "example_id is a 128-bit id"): Fault(0, {"example_id": "e1"}),
     ("mix", "mixture", "split is a known one"): Fault(1, {"split": "dev"}),
     ("mix", "mixture", "the order counts up from 0"): Fault(1, {"order": -1}),
@@ -233,6 +244,9 @@ SUMMARY_FAULTS: dict[Key, dict[str, int]] = {
     ("assemble", "summary", "there is at least one example"): {"rows:examples": 0},
     ("dedup", "summary", "example ids are unique"): {"repeated_ids": 1},
     ("dedup", "summary", "each cluster has its one keeper"): {"keeperless": 1},
+    ("dedup", "summary", "a keeper is kept"): {"keepers_removed": 1},
+    ("dedup", "summary", "a copy is as similar to its keeper as was asked for"): {"unlike_keeper": 1},
+    ("dedup", "summary", "what an evaluation asks is in no cluster"): {"contaminated_kept": 1},
     ("mix", "summary", "the mixture lists exactly what the corpus holds"): {"unlisted": 1},
     ("mix", "summary", NO_METADATA): {"foreign_chars": 14},
     ("mix", "summary", "a conversation stands in one split only"): {"straddling": 1},
