@@ -88,6 +88,13 @@ class DedupSettings(Settings):
         le=256,
         description="Texts whose signatures agree in one of so many bands are compared; it divides the permutations.",
     )
+    boilerplate: int = Field(
+        10,
+        ge=2,
+        title="Texts that share boilerplate",
+        description="A line that stands in so many different texts (a form, a disclaimer) is left out when they are "
+        "compared; of system prompts, one that stands in two.",
+    )
     priority: tuple[str, ...] = Field(
         (),
         description="Sources whose examples are kept rather than those of others, best first. Then the higher rating "
@@ -117,8 +124,8 @@ class DedupSettings(Settings):
         found = 1 - (1 - self.threshold**rows) ** self.bands
         if self.near and found < 0.5:
             raise ValueError(
-                f"{self.bands} bands of {rows} hashes would find only {found:.0%} of copies at the threshold: take more "
-                "bands, fewer permutations or a higher threshold"
+                f"{self.bands} bands of {rows} hashes would find only {found:.0%} of copies at the threshold: "
+                "take more bands, fewer permutations or a higher threshold"
             )
         return self
 

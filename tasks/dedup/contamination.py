@@ -15,13 +15,12 @@ import pyarrow.compute as pc
 
 from schemas.settings import DedupSettings
 from schemas.tables import CONTAMINATED
-from tasks.dedup.fanning import CONTENT, Parts, over_parts
+from tasks.dedup.fanning import Parts, over_parts
 from tasks.dedup.keys import Keys
 from tasks.dedup.shingles import jaccard, shingle_sets
 from tasks.dedup.signatures import fold_signature, minhash
 from tasks.dedup.words import has_words, join_contents, normalise
 
-_ROLE = "messages.list.element.role"
 _FOUND = np.dtype([("row", np.int64), ("prompt", np.int64), ("similarity", np.float32), ("exact", np.bool_)])
 
 
@@ -34,7 +33,7 @@ def find_contaminated(parts: Parts, keys: Keys, settings: DedupSettings) -> tupl
     everything = keys.split(np.arange(len(keys)))
     comparing = _Comparing(prompt_index(prompts, settings), settings)
     found = [np.zeros(0, _FOUND)]
-    for number, packed in over_parts(parts, everything, comparing, (CONTENT, _ROLE)):
+    for number, packed in over_parts(parts, everything, comparing):
         some = np.frombuffer(packed, _FOUND).copy()
         some["row"] += keys.starts[number]
         found.append(some)

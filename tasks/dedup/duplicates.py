@@ -96,4 +96,5 @@ def _tally(keys: Keys, clusters: pa.Table, found: NearCopies, settings: DedupSet
         "keepers_removed": int(pc.sum(pc.is_in(clusters["keeper_id"], removed["example_id"])).as_py() or 0),
         "candidates": found.candidates,
         "crowded_bands": found.crowded,
+        "boilerplate_lines": found.boilerplate,
     }

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-#: Of the messages only this leaf is read, where nothing else is asked for.
-CONTENT = "messages.list.element.content"
+#: All that is read of the messages.
+LEAVES = ("messages.list.element.role", "messages.list.element.content")
 
 
 class Parts(Protocol):
@@ -28,7 +28,6 @@ def over_parts(
     parts: Parts,
     rows: Sequence[np.ndarray],
     work: Callable[[pa.ChunkedArray], bytes],
-    leaves: Sequence[str] = (CONTENT,),
 ) -> Iterator[tuple[int, bytes]]:
     """(part, what `work` makes of the messages of its rows), in any order; parts without a wanted row are left out.
 
@@ -42,9 +41,7 @@ def over_parts(
 
     def answer(numbers: Any, chosen: Any) -> list[dict[str, Any]]:
         told = zip(numbers.to_pylist(), chosen.to_arrow(), strict=True)
-        return [
-            {"part": number, "made": work(_read(parts, number, some.values, leaves))} for number, some in told
-        ]
+        return [{"part": number, "made": work(_read(parts, number, some.values))} for number, some in told]
 
     orders = pa.table(
         {"part": wanted, "rows": pa.array([rows[n] for n in wanted], pa.large_list(pa.int64()))}
@@ -66,6 +63,6 @@ def load_daft() -> Any:
     return daft
 
 
-def _read(parts: Parts, number: int, chosen: pa.Array, leaves: Sequence[str]) -> pa.ChunkedArray:
-    messages = parts.part("examples", number, leaves)["messages"]
+def _read(parts: Parts, number: int, chosen: pa.Array) -> pa.ChunkedArray:
+    messages = parts.part("examples", number, LEAVES)["messages"]
     return messages if len(chosen) == len(messages) else messages.take(chosen)

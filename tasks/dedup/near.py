@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from schemas.settings import DedupSettings
+from tasks.dedup.boilerplate import own_text
 from tasks.dedup.candidates import find_candidates
 from tasks.dedup.clustering import Kept, components, cut_by_keeper
 from tasks.dedup.keys import Examples, Keys, Texts
@@ -21,11 +22,14 @@ BATCH_BYTES = 384 << 20
 
 @dataclass(frozen=True)
 class NearCopies:
-    """Clusters over distinct texts; `candidates` pairs were verified, `crowded` bands paired through leaders."""
+    """Clusters over distinct texts; `candidates` pairs were verified, `crowded` bands paired through leaders.
+
+    `boilerplate` lines were left out."""
 
     kept: Kept
     candidates: int = 0
     crowded: int = 0
+    boilerplate: int = 0
 
 
 def find_near_copies(examples: Examples, keys: Keys, texts: Texts, settings: DedupSettings) -> NearCopies:
@@ -39,17 +43,19 @@ def find_near_copies(examples: Examples, keys: Keys, texts: Texts, settings: Ded
         return found
 
     found = find_candidates(signatures, settings.threshold, by_name)
+    text_of = partial(own_text, boilerplate=signatures.boilerplate)
+    boilerplate = len(signatures.boilerplate)
     del signatures
     for members, pairs in _batches(found.pairs, keys.table["text_bytes"].to_numpy()[texts.rows]):
         rows = texts.rows[members]
-        shingles = read_shingles(examples, keys.split(rows), settings.shingle_words)
+        shingles = read_shingles(examples, keys.split(rows), settings.shingle_words, text_of)
         rank = np.empty(len(rows), np.int64)
         rank[np.searchsorted(rows, keys.best_first(rows))] = np.arange(len(rows))
         likeness = partial(jaccard, shingles, shingles)
         kept = cut_by_keeper(pairs, likeness, settings.threshold, rank)
         whole.keeper[members] = members[kept.keeper]
         whole.similarity[members] = kept.similarity
-    return NearCopies(whole, len(found.pairs), found.crowded)
+    return NearCopies(whole, len(found.pairs), found.crowded, boilerplate)
 
 
 def _batches(pairs: np.ndarray, text_bytes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

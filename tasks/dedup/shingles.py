@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ import pyarrow as pa
 from scipy import sparse
 
 from tasks.dedup.fanning import Parts, over_parts
-from tasks.dedup.words import join_contents, normalise
+from tasks.dedup.words import normalise
 
 #: A shingle is known by so many bits of its hash: of pairs of a thousand words, one in ten million errs by one.
 HASH_BITS = 44
@@ -35,7 +35,7 @@ def _sets(words: pl.Series, size: int) -> tuple[np.ndarray, np.ndarray]:
         return np.concatenate([some[0], more[0]]), np.concatenate([some[1], more[1]])
     lists = words.replace("", None).str.split(" ")
     lengths = lists.list.len().fill_null(0).to_numpy().astype(np.int64)
-    flat = _hash_words(lists.drop_nulls().explode()) if lengths.any() else np.zeros(1, np.uint64)
+    flat = hash_strings(lists.drop_nulls().explode()) if lengths.any() else np.zeros(1, np.uint64)
     ends = np.cumsum(lengths)
     grams = np.where(lengths == 0, 0, np.maximum(1, lengths - size + 1))
     owner = np.repeat(np.arange(len(words), dtype=np.uint64), grams)
@@ -58,8 +58,8 @@ def distinct(values: np.ndarray) -> np.ndarray:
     return ordered[np.r_[True, ordered[1:] != ordered[:-1]]] if len(ordered) else ordered
 
 
-def _hash_words(words: pl.Series) -> np.ndarray:
-    """The same on every machine: Daft's XXH3."""
+def hash_strings(words: pl.Series) -> np.ndarray:
+    """64-bit hashes, the same on every machine: Daft's XXH3."""
     from daft import Series
 
     made: np.ndarray = (
@@ -87,11 +87,13 @@ def jaccard(one: sparse.csr_array, other: sparse.csr_array, pairs: np.ndarray) -
     return similarity
 
 
-def read_shingles(parts: Parts, rows: Sequence[np.ndarray], size: int) -> sparse.csr_array:
-    """The n-grams of some rows (per part, sorted), numbered in the order of `rows`."""
+def read_shingles(
+    parts: Parts, rows: Sequence[np.ndarray], size: int, text_of: Callable[[pa.ChunkedArray], pa.Array]
+) -> sparse.csr_array:
+    """The n-grams of some rows (per part, sorted), in the order of `rows`; `text_of` makes texts of messages."""
     counts: dict[int, np.ndarray] = {}
     hashes: dict[int, np.ndarray] = {}
-    for number, packed in over_parts(parts, rows, _Shingling(size)):
+    for number, packed in over_parts(parts, rows, _Shingling(size, text_of)):
         values = np.frombuffer(packed, np.int64)
         counts[number], hashes[number] = np.split(values, [len(rows[number])])
     numbers, nothing = sorted(counts), [np.zeros(0, np.int64)]
@@ -104,7 +106,8 @@ def read_shingles(parts: Parts, rows: Sequence[np.ndarray], size: int) -> sparse
 @dataclass(frozen=True)
 class _Shingling:
     size: int
+    text_of: Callable[[pa.ChunkedArray], pa.Array]
 
     def __call__(self, messages: pa.ChunkedArray) -> bytes:
-        counts, hashes = _sets(normalise(join_contents(messages)), self.size)
+        counts, hashes = _sets(normalise(self.text_of(messages)), self.size)
         return counts.tobytes() + hashes.tobytes()

@@ -14,8 +14,9 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.settings import DedupSettings
+from tasks.dedup.boilerplate import codes_by_text, find_boilerplate, is_boilerplate, lines_of, own_text
 from tasks.dedup.fanning import Parts, over_parts
-from tasks.dedup.words import has_words, join_contents, normalise
+from tasks.dedup.words import has_words, normalise
 
 _SEED, _HASH = 1, "xxhash3_64"
 _MIX, _STIR = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
@@ -25,44 +26,85 @@ _MIX, _STIR = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 class Signatures:
     """`bands[b, n]` is equal where two texts agree in all of band b; `sketch[n]` is a byte of each permutation.
 
-    `compared[n]` is False for a text too short to be compared by words.
+    `compared[n]` is False for a text too short to be compared by words. `boilerplate` are the codes of lines that were
+    left out.
     """
 
     bands: np.ndarray
     sketch: np.ndarray
     compared: np.ndarray
+    boilerplate: np.ndarray
 
 
 def sign_rows(parts: Parts, rows: Sequence[np.ndarray], settings: DedupSettings) -> Signatures:
-    """Signatures of some rows (per part, sorted), numbered in the order of `rows`."""
+    """Signatures of some rows (per part, sorted), numbered in the order of `rows`.
+
+    The first pass finds the boilerplate too; the texts that have some are signed again without it.
+    """
     starts = np.r_[0, np.cumsum([len(some) for some in rows])]
-    size = int(starts[-1])
-    bands = np.zeros((settings.bands, size), np.uint32)
-    sketch = np.zeros((size, settings.permutations), np.uint8)
-    compared = np.zeros(size, bool)
+    made = _Sheet.empty(int(starts[-1]), settings)
+    lines: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     for number, packed in over_parts(parts, rows, _Signing(settings)):
-        inside = slice(int(starts[number]), int(starts[number + 1]))
-        count = inside.stop - inside.start
-        octets = np.frombuffer(packed, np.uint8)
-        compared[inside] = octets[:count]
-        sketch[inside] = octets[count : count * (1 + settings.permutations)].reshape(count, -1)
-        keys = octets[count * (1 + settings.permutations) :].view(np.uint8).tobytes()
-        bands[:, inside] = np.frombuffer(keys, np.uint32).reshape(settings.bands, count)
-    return Signatures(bands, sketch, compared)
+        rest = made.fill(np.arange(starts[number], starts[number + 1]), np.frombuffer(packed, np.uint8))
+        counts, codes = np.split(rest.view(np.uint64), [len(rows[number])])
+        lines[number] = counts.astype(np.int64), codes
+    nothing = [np.zeros(0, np.uint64)]
+    boilerplate = find_boilerplate(
+        np.concatenate([codes for _, codes in lines.values()] or nothing), settings.boilerplate
+    )
+    again = [np.zeros(0, np.int64) for _ in rows]
+    for number, (counts, codes) in lines.items():
+        hits = np.repeat(np.arange(len(counts)), counts)[is_boilerplate(codes, boilerplate)]
+        again[number] = np.unique(hits)
+    chosen = [some[places] for some, places in zip(rows, again, strict=True)]
+    for number, packed in over_parts(parts, chosen, _Signing(settings, boilerplate)):
+        made.fill(starts[number] + again[number], np.frombuffer(packed, np.uint8))
+    return Signatures(made.bands, made.sketch, made.compared, boilerplate)
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    bands: np.ndarray
+    sketch: np.ndarray
+    compared: np.ndarray
+
+    @staticmethod
+    def empty(size: int, settings: DedupSettings) -> _Sheet:
+        return _Sheet(
+            np.zeros((settings.bands, size), np.uint32),
+            np.zeros((size, settings.permutations), np.uint8),
+            np.zeros(size, bool),
+        )
+
+    def fill(self, places: np.ndarray, packed: np.ndarray) -> np.ndarray:
+        """Unpack what `_Signing` made of these texts; returns what follows it, from an aligned address."""
+        count, permutations, bands = len(places), self.sketch.shape[1], len(self.bands)
+        compared, sketch, keys, rest = np.split(
+            packed, np.cumsum([count, count * permutations, 4 * count * bands])
+        )
+        self.compared[places] = compared
+        self.sketch[places] = sketch.reshape(count, permutations)
+        self.bands[:, places] = np.frombuffer(keys.tobytes(), np.uint32).reshape(bands, count)
+        return np.frombuffer(rest.tobytes(), np.uint8)
 
 
 @dataclass(frozen=True)
 class _Signing:
-    """The work on one part's messages, packed as bytes: compared, sketch, bands."""
+    """The work on one part's messages, packed as bytes: compared, sketch, bands; in the first pass lines too."""
 
     settings: DedupSettings
+    boilerplate: np.ndarray | None = None
 
     def __call__(self, messages: pa.ChunkedArray) -> bytes:
-        words = normalise(join_contents(messages))
-        signature = minhash(words, self.settings)
+        nothing = np.zeros(0, np.uint64)
+        words = normalise(own_text(messages, nothing if self.boilerplate is None else self.boilerplate))
         compared = has_words(words, self.settings.fewest_words)
-        bands, sketch = fold_signature(signature, self.settings.bands)
-        return compared.astype(np.uint8).tobytes() + sketch.tobytes() + bands.tobytes()
+        bands, sketch = fold_signature(minhash(words, self.settings), self.settings.bands)
+        packed = compared.astype(np.uint8).tobytes() + sketch.tobytes() + bands.tobytes()
+        if self.boilerplate is None:
+            counts, codes = codes_by_text(lines_of(messages), len(messages))
+            packed += counts.tobytes() + codes.tobytes()
+        return packed
 
 
 def minhash(words: pl.Series, settings: DedupSettings) -> np.ndarray:

@@ -170,7 +170,7 @@ def test_boilerplate_glues_nothing_together_and_hides_no_copy() -> None:
         example(f"copy of {name}", " ".join(boilerplate), " ".join(edited(own[name], 6)), text_bytes=1)
         for name in copied
     ]
-    part = deduplicated(rows, bands=40)
+    part = deduplicated(rows, bands=40, boilerplate=1000)
     assert part.tally["crowded_bands"] > 0
     found = {name: keeper for name, keeper in keepers(part).items() if name != keeper}
     assert found == {f"copy of {name}": name for name in copied}
@@ -222,3 +222,34 @@ def test_clusters_are_stars_and_no_copy_is_left_among_the_kept(drawn: list[tuple
     kept = [name for name in words if found.get(name, name) == name]
     for one, other in combinations(kept, 2):  # well above the threshold, where MinHash misses nothing
         assert true_similarity(words[one], words[other]) < 0.85
+
+
+def test_one_system_prompt_glues_no_conversations_together() -> None:
+    """Two hundred words of prompt, twenty of talk: as a whole more than nine parts of ten are the same."""
+    prompt = " ".join(prose("system", 200))
+    said = {f"e{n}": prose(n, 24) for n in range(4)} | {"copy": edited(prose(0, 24), 1)}
+    rows = [
+        example(name, " ".join(words[:6]), " ".join(words[6:]), messages=[
+            {"role": "system", "content": prompt, "trainable": False},
+            {"role": "user", "content": " ".join(words[:6]), "trainable": False},
+            {"role": "assistant", "content": " ".join(words[6:]), "trainable": True},
+        ])
+        for name, words in said.items()
+    ]  # fmt: skip
+    part = deduplicated(rows)
+    assert set(keepers(part)) == {"e0", "copy"}
+    assert part.tally["boilerplate_lines"] == 1
+
+
+def test_a_form_that_many_share_is_left_out_when_they_are_compared() -> None:
+    form = "\n".join(" ".join(prose(f"line {n}", 15)) for n in range(8))
+    own = {f"e{n:02d}": prose(n, 30) for n in range(12)}
+    rows = [example(name, form + "\n" + " ".join(w[:10]), " ".join(w[10:])) for name, w in own.items()]
+    rows.append(
+        example("copy", form + "\n" + " ".join(own["e03"][:10]), " ".join(edited(own["e03"], 2)[10:]))
+    )
+    part = deduplicated(rows, boilerplate=12)
+    assert set(keepers(part)) == {"e03", "copy"}
+    assert part.tally["boilerplate_lines"] == 8
+    glued = deduplicated(rows, boilerplate=100)
+    assert len(glued.tables["clusters"]) == 13, "without the guard the form would glue them all together"
