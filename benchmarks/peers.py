@@ -2,11 +2,12 @@
 
     python -m benchmarks.peers [--rows 200000] [--data DIR] [--only datatrove-14x8 ...] [--envs .benchmarks]
 
-Each peer is installed into an environment of its own under --envs (once; it takes the network and up to 1.3 GB each) and
-run there by a script of benchmarks/peer_scripts, at word 2-grams and, where it has a threshold, 0.7. Figures are of the
-whole process tree, start-up included. Prints a table, and one JSON object on the last line: per peer rows_per_cpu_s,
-cpu_s, rss_mb, precision, recall_exact, recall_near, hard_merged, or the reason why it has none; and `ratio`, our rows
-per CPU-second to those of the fastest peer that itself finds 92% of the near copies (null where no peer does).
+Each peer is installed into an environment of its own under --envs (once; it takes the network and up to 1.3 GB each)
+and run there by a script of benchmarks/peer_scripts, at word 2-grams and, where it has a threshold, 0.7. Figures are of
+the whole process tree, start-up included. Prints a table, and one JSON object on the last line: per peer
+rows_per_cpu_s, cpu_s, rss_mb, precision, recall_exact, recall_near, hard_merged, or the reason why it has none; and
+`ratio`, our rows per CPU-second to those of the fastest peer that itself finds 92% of the near copies (null where no
+peer does).
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ PEERS = {
     "datatrove-16x8": Peer("datatrove", _DATATROVE, "datatrove_minhash.py", ("16",)),
     "datasketch": Peer("datasketch", ("datasketch==2.0.0", "pyarrow"), "datasketch_script.py"),
     "text-dedup": Peer("text-dedup", ("text-dedup==0.4.0",), "text_dedup_minhash.py"),
-    "data-juicer": Peer("data-juicer", ("py-data-juicer==1.6.1", "aiohttp", "scipy"), "data_juicer_minhash.py"),
+    "data-juicer": Peer(
+        "data-juicer", ("py-data-juicer==1.6.1", "aiohttp", "scipy"), "data_juicer_minhash.py"
+    ),
 }
 
 
@@ -67,13 +70,19 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "corpus"
-        rows = generate(given.rows, given.seed, data) if given.data is None else cut(given.data, given.rows, data)
+        rows = (
+            generate(given.rows, given.seed, data)
+            if given.data is None
+            else cut(given.data, given.rows, data)
+        )
         store = Path(folder) / "store"
         truth = make_examples(data, given.rows, Store(str(store)))
         print(f"{len(truth):,} rows in {len(rows)} files", file=sys.stderr, flush=True)
         figures: dict[str, dict[str, Any]] = {"vatra": ours(truth, store)}
         for name in given.only:
-            figures[name] = theirs(truth, PEERS[name], given.envs.absolute(), data, Path(folder) / f"{name}.tsv")
+            figures[name] = theirs(
+                truth, PEERS[name], given.envs.absolute(), data, Path(folder) / f"{name}.tsv"
+            )
             print(name, json.dumps(figures[name]), file=sys.stderr, flush=True)
     print(table(figures))
     print(json.dumps({"rows": len(truth), "peers": figures, "ratio": ratio(figures)}))
@@ -130,7 +139,9 @@ def ratio(figures: Mapping[str, Mapping[str, Any]]) -> float | None:
     mine = figures["vatra"]
     if mine["recall_near"] < RECALL or mine["precision"] < PRECISION:
         return None
-    able = [f["rows_per_cpu_s"] for n, f in figures.items() if n != "vatra" and f.get("recall_near", 0) >= RECALL]
+    able = [
+        f["rows_per_cpu_s"] for n, f in figures.items() if n != "vatra" and f.get("recall_near", 0) >= RECALL
+    ]
     return round(mine["rows_per_cpu_s"] / max(able), 2) if able else None
 
 

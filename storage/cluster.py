@@ -37,6 +37,9 @@ _QUIET = {
     "DAFT_PROGRESS_BAR": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
+#: Ray binds to the machine's outward address, even when told otherwise, unless clusters are off.
+_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+_HERE = "local"
 _JOIN_FIX = "Set RAY_ADDRESS to the head's address, or unset DAFT_RUNNER to work on this machine alone."
 
 Result = TypeVar("Result")
@@ -52,7 +55,7 @@ def join() -> int:
 
     Raises UsageError where Ray is not installed, or the cluster cannot be reached.
     """
-    for name, value in _QUIET.items():
+    for name, value in (_QUIET | (_LOOPBACK if _address() == _HERE else {})).items():
         os.environ.setdefault(name, value)
     try:
         import ray
@@ -148,20 +151,24 @@ def _portable(error: Exception) -> Exception:
 
 
 def _connect(ray: Any) -> None:
-    address = os.environ.get("RAY_ADDRESS", "local")
+    address = _address()
     quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL, "configure_logging": True}
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     try:
-        if address == "local":
+        if address == _HERE:
             _start_here(ray, quiet)
         else:
             _knock(address)
             ray.init(address=address, **quiet)
-    except (ConnectionError, OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 - Ray raises Exception itself when a start takes it too long
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise UsageError(
             f"the Ray cluster cannot be joined: {reason}", where=address, fix=_JOIN_FIX
         ) from None
+
+
+def _address() -> str:
+    return os.environ.get("RAY_ADDRESS") or _HERE
 
 
 def _knock(address: str) -> None:
@@ -180,10 +187,9 @@ def _start_here(ray: Any, quiet: dict[str, Any]) -> None:
     atexit.register(ray.shutdown)  # runs before the folder goes
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     ray.init(
-        address="local",
+        address=_HERE,
         num_cpus=cpus,
         include_dashboard=False,
-        _node_ip_address="127.0.0.1",
         _temp_dir=f"{folder}/ray",  # which Ray opens to everybody; the folder around it stays shut
         **quiet,
     )

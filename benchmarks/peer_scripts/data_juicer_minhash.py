@@ -24,6 +24,7 @@ module.UnionFind = _Remembered
 
 
 def main(data, out):
+    """Find the clusters and write them."""
     files = [str(file) for file in sorted(Path(data).glob("*.parquet"))]
     rows = load_dataset("parquet", data_files=files, split="train", cache_dir=f"{out}.cache")
     step = module.DocumentMinhashDeduplicator(tokenization="space", window_size=2, jaccard_threshold=0.7)

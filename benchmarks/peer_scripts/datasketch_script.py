@@ -6,6 +6,7 @@ OUT gets one line per text in a cluster: id, tab, cluster.
 """
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -13,6 +14,7 @@ from datasketch import MinHash, MinHashLSH
 
 
 def main(data, out):
+    """Find the clusters and write them."""
     lsh = MinHashLSH(threshold=0.7, num_perm=128)
     parent = {}
 
@@ -26,7 +28,7 @@ def main(data, out):
             for name, text in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 words = text.lower().split()
                 sketch = MinHash(num_perm=128)
-                sketch.update_batch({" ".join(pair).encode() for pair in zip(words, words[1:], strict=False)})
+                sketch.update_batch({" ".join(pair).encode() for pair in pairwise(words)})
                 for other in lsh.query(sketch):
                     parent[find(name)] = find(other)
                 lsh.insert(name, sketch)

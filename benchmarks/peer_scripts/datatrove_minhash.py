@@ -25,6 +25,7 @@ minhash.load_word_tokenizer = lambda language: _Split()
 
 
 def main(data, out, buckets):
+    """Find the clusters and write them."""
     ids = []
 
     def documents():

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 
 def main(data, out):
+    """Find the clusters and write them."""
     files = sorted(Path(data).glob("*.parquet"))
     with tempfile.TemporaryDirectory() as folder:
         command = [
