@@ -78,11 +78,13 @@ def main() -> None:
         store = Path(folder) / "store"
         truth = make_examples(data, given.rows, Store(str(store)))
         print(f"{len(truth):,} rows in {len(rows)} files", file=sys.stderr, flush=True)
-        figures: dict[str, dict[str, Any]] = {"vatra": ours(truth, store)}
-        for name in given.only:
-            figures[name] = theirs(
-                truth, PEERS[name], given.envs.absolute(), data, Path(folder) / f"{name}.tsv"
-            )
+        figures: dict[str, dict[str, Any]] = {}
+        for name in ("vatra", *given.only):
+            if name == "vatra":
+                figures[name] = ours(truth, store)
+            else:
+                out = Path(folder) / f"{name}.tsv"
+                figures[name] = theirs(truth, PEERS[name], given.envs.absolute(), data, out)
             print(name, json.dumps(figures[name]), file=sys.stderr, flush=True)
     print(table(figures))
     print(json.dumps({"rows": len(truth), "peers": figures, "ratio": ratio(figures)}))
