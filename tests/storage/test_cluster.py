@@ -26,7 +26,7 @@ def run(*command: object, home: Path, **variables: str) -> subprocess.CompletedP
     ours = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     environment = {**ours, "HOME": str(home), "PYTHONPATH": str(ROOT), **variables}
     return subprocess.run(
-        [sys.executable, *map(str, command)], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, *map(str, command)], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900
     )  # fmt: skip
 
 
