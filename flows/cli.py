@@ -143,15 +143,19 @@ def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 def _add_export(commands: argparse._SubParsersAction[_Parser]) -> None:
     export = commands.add_parser(
-        "export", help="write the corpus as JSONL or JSON pairs, messages, or Parquet"
+        "export", help="write the corpus in the shape of another trainer, or as Parquet with a dataset card"
     )
     export.set_defaults(runs="flows.commands.inspecting:export")
     export.add_argument("--build", default="latest", help="a build's id (default: the latest)")
-    export.add_argument("--format", choices=("jsonl", "json", "messages", "parquet"), default="jsonl")
+    formats = ("jsonl", "json", "messages", "openai", "sharegpt", "alpaca", "trl", "parquet")
+    export.add_argument("--format", choices=formats, default="jsonl", help="default: jsonl (pairs)")
     export.add_argument("--out", required=True, help="the file (parquet: the folder) to write")
     export.add_argument("--overwrite", action="store_true", help="replace the file if it stands already")
     export.add_argument(
         "--split", action="append", choices=("train", "validation", "test"), help="default: all"
+    )
+    export.add_argument(
+        "--phase", type=int, metavar="N", help="one phase of the curriculum (default: each example once)"
     )
     _add_home(export)
     export.add_argument("--json", action="store_true", help="print one JSON object as the last line")

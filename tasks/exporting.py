@@ -6,45 +6,83 @@ import json
 import os
 import shutil
 import stat
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from schemas.errors import StoreError, UsageError
+from schemas.manifest import BuildRecord
 from schemas.tables import SPLITS
 from storage.datasets import Dataset, verify
+from tasks.describing import describe, phase_of
+from tasks.shaping import SHAPES, Shape, write_card
 
-FORMATS = ("jsonl", "json", "messages", "parquet")
+#: jsonl and json are pairs; the others but the last are shapes in JSONL too; parquet is a folder.
+FORMATS = (*SHAPES, "parquet")
 _ANOTHER = "Choose another name with --out."
 
 
-def export_corpus(
-    corpus: Dataset, form: str, out: Path, splits: Sequence[str] = SPLITS, overwrite: bool = False
-) -> int:
-    """Write the chosen splits of a corpus to `out`; returns how many rows were written.
+@dataclass(frozen=True)
+class Exported:
+    """How many records were written, and what the shape could not say, by reason."""
 
-    jsonl and json hold the text LoRA guide's pairs {instruction, response, conversation_id}. messages is JSONL of
-    {"messages": [{role, content}]}, with `weight: 0` on replies that must not be learned. parquet is a folder of the
-    corpus's own shards, `<split>-<number>.parquet`.
+    rows: int
+    left_out: dict[str, int] = field(default_factory=dict)
+
+
+def export_corpus(
+    corpus: Dataset,
+    form: str,
+    out: Path,
+    splits: Sequence[str] = SPLITS,
+    overwrite: bool = False,
+    *,
+    phase: int | None = None,
+    record: BuildRecord | None = None,
+) -> Exported:
+    """Write the chosen splits of a corpus to `out`.
+
+    jsonl and json hold the text LoRA guide's pairs {instruction, response, conversation_id}; messages, openai,
+    sharegpt, alpaca and trl are JSONL in these shapes (tasks/shaping). An example that serves in several phases is
+    written once, unless one `phase` is asked for. parquet is a folder of the corpus's own shards,
+    `<split>-<number>.parquet` (in `phase-<n>/` where there are several), with a dataset card that tells of the build
+    of `record`.
     Raises UsageError when something stands at `out` already, unless it is an ordinary file and `overwrite` is asked
-    for; StoreError when `out` cannot be written, or the corpus is damaged.
+    for, or when the corpus has no such phase; StoreError when `out` cannot be written, or the corpus is damaged.
     """
     _check_target(out, form, overwrite)
+    if phase is not None:
+        _check_phase(corpus, phase)
     temporary = out.with_name(f".{out.name[:100]}.{os.getpid()}.part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         if form == "parquet":
-            rows = _copy_shards(corpus, temporary, splits)
+            done = _copy_shards(corpus, temporary, splits, phase, record)
         else:
-            rows = _write_lines(corpus, temporary, splits, form)
+            done = _write_lines(corpus, temporary, splits, form, phase)
         _put(temporary, out, overwrite)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else "not possible"
         raise StoreError(f"cannot write the export: {reason.lower()}", where=str(out)) from None
     finally:
         _discard(temporary)
-    return rows
+    return done
+
+
+def _check_phase(corpus: Dataset, phase: int) -> None:
+    phases = sorted({phase_of(corpus, split, file) for split in SPLITS for file in corpus.files(split)})
+    if phase not in phases:
+        raise UsageError(
+            f"the corpus has no phase {phase}",
+            where="--phase",
+            fix=f"It has: {', '.join(map(str, phases)) or 'none'}.",
+        )
 
 
 def _check_target(out: Path, form: str, overwrite: bool) -> None:
@@ -76,64 +114,72 @@ def _put(temporary: Path, out: Path, overwrite: bool) -> None:
     temporary.replace(out)
 
 
-def pairs(messages: Sequence[dict[str, Any]], conversation_id: str) -> Iterator[dict[str, str]]:
-    """Instruction and response for each reply that is trained on; a reply without a question gives no pair."""
-    question: str | None = None
-    for message in messages:
-        if message["role"] == "user":
-            question = message["content"]
-        elif message["trainable"] and question is not None:
-            yield {
-                "instruction": question,
-                "response": message["content"],
-                "conversation_id": conversation_id,
-            }
-
-
-def _rows(corpus: Dataset, splits: Sequence[str], form: str) -> Iterator[dict[str, Any]]:
+def _rows(
+    corpus: Dataset, splits: Sequence[str], shape: Shape, phase: int | None, left_out: Counter[str]
+) -> Iterator[dict[str, Any]]:
+    wanted, start = _wanted(corpus, splits, phase), 0
     for split in splits:
         for part in corpus.scan(split, ["conversation_id", "messages"]):
-            for batch in part.to_batches(max_chunksize=1_024):
+            mask = wanted[start : start + part.num_rows]
+            start += part.num_rows
+            for batch in part.filter(mask).to_batches(max_chunksize=1_024):
                 for row in batch.to_pylist():
-                    if form == "messages":
-                        yield {"messages": [_message(message) for message in row["messages"]]}
-                    else:
-                        yield from pairs(row["messages"], row["conversation_id"])
+                    yield from shape(row["messages"], row["conversation_id"], left_out)
 
 
-def _message(message: dict[str, Any]) -> dict[str, Any]:
-    """Role and content; `weight: 0` on a reply that must not be learned (trainers that know messages know it)."""
-    plain = {"role": message["role"], "content": message["content"]}
-    return plain | ({"weight": 0} if message["role"] == "assistant" and not message["trainable"] else {})
+def _wanted(corpus: Dataset, splits: Sequence[str], phase: int | None) -> NDArray[np.bool_]:
+    """For each row of all parts in order: whether it is of the phase, or without one, its example's first."""
+    if phase is not None:
+        phases = [part["phase"].to_numpy() for split in splits for part in corpus.scan(split, ["phase"])]
+        return np.asarray(np.concatenate(phases) == phase if phases else [], bool)
+    # As bytes: a quarter of the memory that strings take.
+    parts = (part for split in splits for part in corpus.scan(split, ["example_id"]))
+    ids = [part["example_id"].to_numpy().astype("S") for part in parts]
+    wanted = np.zeros(sum(map(len, ids)), bool)
+    if ids:
+        wanted[np.unique(np.concatenate(ids), return_index=True)[1]] = True
+    return wanted
 
 
-def _write_lines(corpus: Dataset, path: Path, splits: Sequence[str], form: str) -> int:
+def _write_lines(
+    corpus: Dataset, path: Path, splits: Sequence[str], form: str, phase: int | None
+) -> Exported:
     opening, between, closing = ("[\n", ",\n", "\n]\n") if form == "json" else ("", "\n", "\n")
     rows = 0
+    left_out: Counter[str] = Counter()
     with path.open("w", encoding="utf-8") as sink:
         sink.write(opening)
-        for row in _rows(corpus, splits, form):
+        for row in _rows(corpus, splits, SHAPES[form], phase, left_out):
             sink.write((between if rows else "") + json.dumps(row, ensure_ascii=False))
             rows += 1
         sink.write(closing if rows or form == "json" else "")
         sink.flush()
         os.fsync(sink.fileno())
-    return rows
+    return Exported(rows, dict(sorted(left_out.items())))
 
 
-def _copy_shards(corpus: Dataset, folder: Path, splits: Sequence[str]) -> int:
+def _copy_shards(
+    corpus: Dataset, folder: Path, splits: Sequence[str], phase: int | None, record: BuildRecord | None
+) -> Exported:
+    facts = describe(corpus, splits, phase, record)
     folder.mkdir()
     rows = 0
+    numbers: Counter[tuple[str, int]] = Counter()
     for split in splits:
-        for number, file in enumerate(corpus.files(split)):
+        for file in corpus.files(split):
             verify(corpus.store, file)
-            with (
-                corpus.store.open(file.path) as source,
-                (folder / f"{split}-{number:05d}.parquet").open("wb") as sink,
-            ):
+            served = phase_of(corpus, split, file)
+            if phase not in (None, served):
+                continue
+            place = folder / f"phase-{served}" if len(facts.phases) > 1 else folder
+            place.mkdir(exist_ok=True)
+            name = f"{split}-{numbers[split, served]:05d}.parquet"
+            numbers[split, served] += 1
+            with corpus.store.open(file.path) as source, (place / name).open("wb") as sink:
                 shutil.copyfileobj(source, sink, 1 << 20)
             rows += file.rows
-    return rows
+    (folder / "README.md").write_text(write_card(facts), "utf-8")
+    return Exported(rows)
 
 
 def _discard(path: Path) -> None:

@@ -15,6 +15,9 @@ from schemas.settings.loading import load_lora_preset, preset_values
 from schemas.settings.presets import preset_names
 from storage.home import open_home
 
+#: What one row of an export is.
+_KINDS = {"parquet": "examples", "jsonl": "pairs", "json": "pairs", "trl": "replies"}
+
 
 def report(given: argparse.Namespace) -> int:
     """A build's table on the terminal, and its page written again; with --serve, all reports as pages."""
@@ -50,11 +53,17 @@ def export(given: argparse.Namespace) -> int:
             "the corpus did not pass its expectations", where=record.build, fix="Build it again."
         )
     splits = [split for split in SPLITS if split in (given.split or SPLITS)]
-    rows = export_corpus(corpus, given.format, Path(given.out), splits, given.overwrite)
+    done = export_corpus(
+        corpus, given.format, Path(given.out), splits, given.overwrite, phase=given.phase, record=record
+    )
     console = Console(stderr=given.json, highlight=False, soft_wrap=True, markup=False)
-    kind = {"parquet": "examples", "messages": "conversations"}.get(given.format, "pairs")
-    console.print(f"{rows:,} {kind} of build {record.build} ({', '.join(splits)}) in {given.out}")
-    return print_json(given, {"build": record.build, "rows": rows, "out": str(given.out)})
+    kind = _KINDS.get(given.format, "conversations")
+    console.print(f"{done.rows:,} {kind} of build {record.build} ({', '.join(splits)}) in {given.out}")
+    if done.left_out:
+        told = ", ".join(f"{reason} {count:,}" for reason, count in done.left_out.items())
+        console.print(f"Left out, since {given.format} cannot say it: {told}")
+    answered = {"build": record.build, "rows": done.rows, "left_out": done.left_out, "out": str(given.out)}
+    return print_json(given, answered)
 
 
 def presets(given: argparse.Namespace) -> int:

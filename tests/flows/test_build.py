@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from huggingface_hub import DatasetCard
 
 from storage.catalog import latest_build
 from storage.datasets import Dataset, find_dataset
@@ -193,7 +194,8 @@ def test_export_gives_the_guides_pairs(built: Any, run_vatra: Any, tmp_path: Pat
     assert all(set(line) == {"instruction", "response", "conversation_id"} for line in lines)
     folder = tmp_path / "corpus"
     done = run_vatra("export", "--home", built.home, "--format", "parquet", "--out", folder, "--json")
-    assert sum(pq.read_metadata(file).num_rows for file in folder.iterdir()) == done.object["rows"]
+    assert sum(pq.read_metadata(file).num_rows for file in folder.glob("*.parquet")) == done.object["rows"]
+    assert DatasetCard.load(folder / "README.md").data.configs[0]["config_name"] == "default"
 
 
 def test_report_tells_the_build_again(built: Any, run_vatra: Any) -> None:

@@ -18,7 +18,7 @@ from storage.materialize import materialize
 from storage.stages import Given, Stage, Unit
 from storage.store import Store
 from tasks.checks import StageSuite
-from tasks.exporting import export_corpus, pairs
+from tasks.exporting import export_corpus
 from tasks.mixing import publish_corpus
 from tests.schemas.rows import MemoryDataset, an_id, table
 
@@ -64,7 +64,7 @@ def in_order(corpus: Dataset, *splits: str) -> list[dict[str, Any]]:
 
 def test_jsonl_holds_pairs_in_the_order_of_the_corpus(corpus: Dataset, tmp_path: Path) -> None:
     out = tmp_path / "new/folder/train.jsonl"
-    assert export_corpus(corpus, "jsonl", out) == SIZE
+    assert export_corpus(corpus, "jsonl", out).rows == SIZE
     text = out.read_text("utf-8")
     assert text.endswith("}\n")
     assert "Întrebarea" in text
@@ -80,14 +80,14 @@ def test_jsonl_holds_pairs_in_the_order_of_the_corpus(corpus: Dataset, tmp_path:
 
 def test_json_is_one_list_of_the_same(corpus: Dataset, tmp_path: Path) -> None:
     export_corpus(corpus, "jsonl", tmp_path / "a.jsonl", ["train"])
-    rows = export_corpus(corpus, "json", tmp_path / "a.json", ["train"])
+    rows = export_corpus(corpus, "json", tmp_path / "a.json", ["train"]).rows
     listed = json.loads((tmp_path / "a.json").read_text("utf-8"))
     assert listed == [json.loads(row) for row in (tmp_path / "a.jsonl").read_text("utf-8").splitlines()]
     assert len(listed) == rows == corpus.rows("train")
 
 
 def test_messages_hold_whole_conversations_without_metadata(corpus: Dataset, tmp_path: Path) -> None:
-    assert export_corpus(corpus, "messages", tmp_path / "m.jsonl", ["test"]) == corpus.rows("test")
+    assert export_corpus(corpus, "messages", tmp_path / "m.jsonl", ["test"]).rows == corpus.rows("test")
     rows = [json.loads(row) for row in (tmp_path / "m.jsonl").read_text("utf-8").splitlines()]
     wanted = [
         {
@@ -113,11 +113,11 @@ def test_a_masked_reply_carries_weight_0(corpus: Dataset, tmp_path: Path) -> Non
 
 def test_parquet_is_a_folder_of_the_corpus_own_shards(corpus: Dataset, tmp_path: Path) -> None:
     out = tmp_path / "corpus"
-    assert export_corpus(corpus, "parquet", out, ["train", "test"]) == corpus.rows("train") + corpus.rows(
-        "test"
-    )
+    assert export_corpus(corpus, "parquet", out, ["train", "test"]).rows == corpus.rows(
+        "train"
+    ) + corpus.rows("test")
     names = sorted(path.name for path in out.iterdir())
-    assert names == ["test-00000.parquet", "train-00000.parquet", "train-00001.parquet"]
+    assert names == ["README.md", "test-00000.parquet", "train-00000.parquet", "train-00001.parquet"]
     for number, file in enumerate(corpus.files("train")):
         assert (out / f"train-{number:05d}.parquet").read_bytes() == corpus.store.read(file.path)
     assert pq.read_table(out / "test-00000.parquet").to_pylist() == in_order(corpus, "test")
@@ -126,9 +126,9 @@ def test_parquet_is_a_folder_of_the_corpus_own_shards(corpus: Dataset, tmp_path:
 @pytest.mark.parametrize("form", ["jsonl", "messages", "json", "parquet"])
 def test_no_splits_give_an_empty_export(corpus: Dataset, tmp_path: Path, form: str) -> None:
     out = tmp_path / "out"
-    assert export_corpus(corpus, form, out, []) == 0
+    assert export_corpus(corpus, form, out, []).rows == 0
     if form == "parquet":
-        assert list(out.iterdir()) == []
+        assert [path.name for path in out.iterdir()] == ["README.md"]
     else:
         assert out.read_text().split() == (["[", "]"] if form == "json" else [])
 
@@ -161,7 +161,7 @@ def test_what_stands_there_is_not_replaced_unasked(corpus: Dataset, tmp_path: Pa
         with pytest.raises(UsageError, match="stands already"):
             export_corpus(corpus, form, out, overwrite=True)
     else:
-        assert export_corpus(corpus, form, out, overwrite=True) == SIZE
+        assert export_corpus(corpus, form, out, overwrite=True).rows == SIZE
         assert len(out.read_text("utf-8").splitlines()) == SIZE
     assert [path.name for path in tmp_path.iterdir()] == ["mine.jsonl"]
 
@@ -245,21 +245,3 @@ def test_a_corpus_that_breaks_off_leaves_nothing_half_written(
     with pytest.raises(VatraError):
         export_corpus(Dataset(store, corpus.manifest), form, out)
     assert list((tmp_path / "out").iterdir()) == []
-
-
-def test_pairs_are_the_replies_that_are_trained_on() -> None:
-    messages = [
-        line("assistant", "greeting", True),
-        line("user", "one"),
-        line("assistant", "first", True),
-        line("assistant", "second", True),
-        line("user", "two"),
-        line("assistant", "masked"),
-        line("tool", "looked up"),
-        line("assistant", "third", True),
-    ]
-    assert [(p["instruction"], p["response"]) for p in pairs(messages, "c")] == [
-        ("one", "first"),
-        ("one", "second"),
-        ("two", "third"),
-    ]
