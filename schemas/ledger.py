@@ -17,7 +17,7 @@ _OUT: dict[str, tuple[str, tuple[str, ...]]] = {
     "filter": ("messages", ("kept", "masked")),
     "assemble": ("messages", ("trained", "context", "masked")),
     "dedup": ("examples", ("keepers",)),
-    "mix": ("examples", tuple(f"rows:{split}" for split in SPLITS)),
+    "mix": ("examples", tuple(f"examples:{split}" for split in SPLITS)),
 }
 
 #: stage: the stage and the summary key that its rows in are counted by (parse counts what the files hold).

@@ -29,7 +29,7 @@ DEMO_BASE = "The adapter stands on the demo base, a tiny model with random weigh
 MADE_BY = {
     "imports": "parse", "conversations": "parse", "messages": "parse", "standing": "reconcile", "signals": "score",
     "verdicts": "filter", "examples": "assemble", "placements": "assemble", "clusters": "dedup", "mixture": "mix",
-    **dict.fromkeys(SPLITS, "mix"),
+    "targets": "mix", "portions": "mix", "left_out": "mix", **dict.fromkeys(SPLITS, "mix"),
 }  # fmt: skip
 
 

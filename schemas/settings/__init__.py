@@ -2,6 +2,7 @@
 
 from schemas.settings.build import BuildSettings, TrainSettings
 from schemas.settings.loading import apply_overrides, load_build_settings, settings_error
+from schemas.settings.mixing import MixSettings, Phase
 from schemas.settings.notify import NotifySettings
 from schemas.settings.rules import Action, PatternRules, QualityRules, Rule, ToxicityRules
 from schemas.settings.stages import (
@@ -9,7 +10,6 @@ from schemas.settings.stages import (
     DedupSettings,
     FilterSettings,
     LoraSettings,
-    MixSettings,
     ParseSettings,
     ReconcileSettings,
     ScoreSettings,
@@ -28,6 +28,7 @@ __all__ = [
     "NotifySettings",
     "ParseSettings",
     "PatternRules",
+    "Phase",
     "QualityRules",
     "ReconcileSettings",
     "Rule",

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
+from schemas.settings.mixing import MixSettings
 from schemas.settings.model import Settings
 from schemas.settings.notify import NotifySettings
 from schemas.settings.presets import offer_presets
@@ -14,7 +15,6 @@ from schemas.settings.stages import (
     AssembleSettings,
     DedupSettings,
     FilterSettings,
-    MixSettings,
     ParseSettings,
 )
 
