@@ -11,6 +11,7 @@ from schemas.summary import StageSummary
 from tasks.assembling import ASSEMBLE, assemble_examples
 from tasks.deduplication import DEDUP, deduplicate_examples
 from tasks.filtering import FILTER, filter_messages
+from tasks.labelling import LABEL, label_examples
 from tasks.parsing import PARSE, parse_exports
 from tasks.publishing import MIX, mix_corpus
 from tasks.reconciling import RECONCILE, reconcile_exports
@@ -33,6 +34,7 @@ PIPELINE: tuple[StageTask, ...] = (
     StageTask(FILTER, filter_messages),
     StageTask(ASSEMBLE, assemble_examples),
     StageTask(DEDUP, deduplicate_examples),
+    StageTask(LABEL, label_examples),
     StageTask(MIX, mix_corpus),
     StageTask(TRAIN_LORA, train_adapter),
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from schemas.categories import CATEGORIES, LABEL_METHODS
 from schemas.tables import ACTIONS, ROLES, SPLITS
 
 
@@ -126,6 +127,17 @@ EXPECTATIONS: dict[str, tuple[Expectation, ...]] = {
         LEDGER,
         _none("example ids are unique", "summary", "repeated_ids"),
         _none("each cluster has its one keeper", "summary", "keeperless"),
+    ),
+    "label": (
+        _is_id("labels", "example_id"),
+        _among("labels", "method", LABEL_METHODS),
+        _among("labels", "category", CATEGORIES),
+        _between("confidence is a share", "labels", "confidence", 0, 1),
+        _none("an example without a category is unassigned, and no other is", "labels", "contradictory"),
+        _none("only the classifier's labels rest on a confidence", "labels", "unfounded"),
+        ALIGNED,
+        LEDGER,
+        _none("a category that the source declares stands", "summary", "declared_overruled"),
     ),
     "mix": (
         _is_id("mixture", "example_id"),

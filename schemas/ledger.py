@@ -17,6 +17,7 @@ _OUT: dict[str, tuple[str, tuple[str, ...]]] = {
     "filter": ("messages", ("kept", "masked")),
     "assemble": ("messages", ("trained", "context", "masked")),
     "dedup": ("examples", ("keepers",)),
+    "label": ("examples", ("rows:labels",)),
     "mix": ("examples", tuple(f"examples:{split}" for split in SPLITS)),
 }
 
@@ -27,6 +28,7 @@ ROWS_IN: dict[str, tuple[str, str]] = {
     "filter": ("parse", "rows:messages"),
     "assemble": ("parse", "rows:messages"),
     "dedup": ("assemble", "rows:examples"),
+    "label": ("assemble", "rows:examples"),
     "mix": ("dedup", "keepers"),
 }
 

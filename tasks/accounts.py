@@ -28,7 +28,8 @@ DEMO_BASE = "The adapter stands on the demo base, a tiny model with random weigh
 #: Which stage makes each table.
 MADE_BY = {
     "imports": "parse", "conversations": "parse", "messages": "parse", "standing": "reconcile", "signals": "score",
-    "verdicts": "filter", "examples": "assemble", "placements": "assemble", "clusters": "dedup", "mixture": "mix",
+    "verdicts": "filter", "examples": "assemble", "placements": "assemble", "clusters": "dedup",
+    "labels": "label", "mixture": "mix",
     "targets": "mix", "portions": "mix", "left_out": "mix", **dict.fromkeys(SPLITS, "mix"),
 }  # fmt: skip
 

@@ -46,7 +46,7 @@ MIX = Step(
         resource=build_counter,
     ),
     settings=mix_settings,
-    reads={"examples": "assemble", "clusters": "dedup"},
+    reads={"examples": "assemble", "clusters": "dedup", "contaminated": "dedup", "labels": "label"},
     rows_in=lambda run: run.dataset("dedup").manifest.summary["keepers"],
     context=lambda run: run.store,
 )

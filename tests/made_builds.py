@@ -10,7 +10,7 @@ from schemas.manifest import BuildRecord, Manifest
 from schemas.settings import BuildSettings
 from storage.store import Store
 
-STAGES = ("parse", "reconcile", "score", "filter", "assemble", "dedup", "mix")
+STAGES = ("parse", "reconcile", "score", "filter", "assemble", "dedup", "label", "mix")
 
 
 def summaries(messages: int, masked: int, dropped: Mapping[str, int]) -> dict[str, dict[str, int]]:
@@ -28,6 +28,7 @@ def summaries(messages: int, masked: int, dropped: Mapping[str, int]) -> dict[st
         "filter": {"kept": left, "masked": masked} | aside,
         "assemble": {"trained": left // 2, "context": left - left // 2, "masked": masked} | aside,
         "dedup": {"keepers": chats},
+        "label": {"rows:labels": chats, "method:unassigned": chats},
         "mix": {"rows:train": chats - 2, "rows:validation": 1, "rows:test": 1},
     }  # fmt: skip
 

@@ -15,6 +15,7 @@ from schemas.settings.stages import (
     AssembleSettings,
     DedupSettings,
     FilterSettings,
+    LabelSettings,
     ParseSettings,
 )
 
@@ -59,6 +60,7 @@ class BuildSettings(LanguageList):
     quality: QualityRules = QualityRules()
     assemble: AssembleSettings = AssembleSettings()
     dedup: DedupSettings = DedupSettings()
+    label: LabelSettings = LabelSettings()
     mix: MixSettings = MixSettings()
     train: TrainSettings = TrainSettings()
     notify: NotifySettings = NotifySettings()

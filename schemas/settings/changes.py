@@ -18,7 +18,7 @@ from schemas.settings.build import PATTERN_SOURCES, BuildSettings, TrainSettings
 from schemas.settings.mixing import MixSettings
 from schemas.settings.model import Settings
 from schemas.settings.rules import PatternRules, QualityRules, ToxicityRules
-from schemas.settings.stages import AssembleSettings, DedupSettings, ParseSettings
+from schemas.settings.stages import AssembleSettings, DedupSettings, LabelSettings, ParseSettings
 
 
 class Changes(Settings):
@@ -71,7 +71,7 @@ def _optional(info: FieldInfo) -> tuple[Any, Any]:
     )
 
 
-def _all(label: str, **sections: type[Changes] | tuple[Any, Any]) -> type[Changes]:
+def _all(label: str, /, **sections: type[Changes] | tuple[Any, Any]) -> type[Changes]:
     fields: dict[str, Any] = {
         name: part if isinstance(part, tuple) else (part, Field(part(), description=_said_of(name)))
         for name, part in sections.items()
@@ -110,6 +110,7 @@ _MAKERS: dict[str, Callable[[], type[Changes]]] = {
     "filter": _filter,
     "assemble": lambda: _all("AssembleChanges", assemble=_section("Assemble", AssembleSettings)),
     "dedup": lambda: _all("DedupChanges", dedup=_section("Dedup", DedupSettings)),
+    "label": lambda: _all("LabelChanges", label=_section("Label", LabelSettings)),
     "mix": lambda: _all("MixChanges", mix=_section("Mix", MixSettings)),
     "train-lora": lambda: _all("TrainChanges", train=_section("Train", TrainSettings, without=["tribal"])),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from schemas.settings.model import Settings
@@ -57,6 +59,29 @@ class DedupSettings(Settings):
     """Exact duplicates, with case, space and diacritics folded."""
 
     exact: bool = Field(True, description="Keep one example of each exact text.")
+
+
+class LabelSettings(Settings):
+    """The category of each example: declared by its source first, tool calls by structure, then the classifier."""
+
+    classifier: Literal["none", "builtin"] = Field(
+        "builtin",
+        description="What sorts the examples whose source declares no category. builtin: a small model that comes "
+        "with vatra; none: they stay unassigned.",
+    )
+    confidence: float = Field(
+        0.62,
+        ge=0,
+        le=1,
+        description="The classifier's confidence below which an example stays unassigned (0 to 1; higher: fewer "
+        "labels, more of them right).",
+    )
+
+
+class LabelStageSettings(LabelSettings):
+    """What the label stage may know: its settings, and which weights classify."""
+
+    classifier_digest: str = "none"
 
 
 class LoraSettings(Settings):

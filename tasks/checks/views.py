@@ -149,6 +149,18 @@ def _targets(data: pa.Table, tables: Mapping[str, pa.Table]) -> pd.DataFrame:
     return frame
 
 
+def _labels(data: pa.Table, tables: Mapping[str, pa.Table]) -> pd.DataFrame:
+    frame = _frame(data, data.schema.names)
+    frame["contradictory"] = ((frame["method"] == "unassigned") != frame["category"].isna()).astype(int)
+    sure = frame["confidence"].notna()
+    by_classifier = frame["method"] == "classifier"
+    frame["unfounded"] = (by_classifier & ~sure | sure & ~frame["method"].isin(_TRIED)).astype(int)
+    return frame
+
+
+#: Labels that may have a confidence: the classifier was asked, and was sure enough or not.
+_TRIED = ("classifier", "unassigned")
+
 _VIEWS = {
     "targets": _targets,
     "imports": _imports,
@@ -159,4 +171,5 @@ _VIEWS = {
     "verdicts": _verdicts,
     "examples": _examples,
     "placements": _placements,
+    "labels": _labels,
 }

@@ -16,7 +16,7 @@ from storage.datasets import Dataset, find_dataset
 from storage.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
-STAGES = ["parse", "reconcile", "score", "filter", "assemble", "dedup", "mix", "train-lora"]
+STAGES = ["parse", "reconcile", "score", "filter", "assemble", "dedup", "label", "mix", "train-lora"]
 
 
 def dataset(built: Any, stage: str) -> Dataset:

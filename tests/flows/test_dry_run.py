@@ -104,11 +104,11 @@ def test_a_build_that_stopped_early_says_how_far_it_came(
     store = Store(str(home))
     for build in (looked.second, looked.first, looked.mixed, looked.filtered):
         record = read_build(store, build)
-        for stage in ("assemble", "dedup", "mix"):
+        for stage in ("assemble", "dedup", "label", "mix"):
             if stage in record.stages:
                 shutil.rmtree(home / "datasets" / stage / record.stages[stage], ignore_errors=True)
     story = look("explain", "slop-conv", "--build", looked.second, "--home", home, "--json").object
-    assert story["unreached"] == ["assemble", "dedup", "mix"]
+    assert story["unreached"] == ["assemble", "dedup", "label", "mix"]
     assert story["lines"][1]["verdict"]["action"] == "mask"
     assert story["lines"][1]["placement"] is None
     found = look("diff", looked.second, looked.mixed, "--home", home, "--json").object

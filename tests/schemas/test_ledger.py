@@ -15,6 +15,7 @@ BALANCED = {
     "filter": ({"kept": 5, "masked": 2, "set_aside:single_word": 1}, 8),
     "assemble": ({"trained": 3, "context": 3, "masked": 1, "set_aside:unanswered": 1}, 8),
     "dedup": ({"keepers": 3, "set_aside:exact_duplicate": 1}, 4),
+    "label": ({"rows:labels": 4}, 4),
     "mix": ({"rows:train": 2, "rows:validation": 1, "rows:test": 1, "set_aside:over_total": 3}, 7),
 }
 

@@ -113,6 +113,14 @@ def good_parts() -> dict[str, Tables]:
                 ),
             )
         },
+        "label": {
+            "labels": table(
+                "labels",
+                {"example_id": A, "method": "classifier", "category": "creative", "confidence": 0.9},
+                {"example_id": B, "method": "declared", "category": "tool"},
+                {"example_id": C, "method": "unassigned", "confidence": 0.2},
+            )
+        },
         "mix": {
             "mixture": table(
                 "mixture",
@@ -150,6 +158,7 @@ GOOD_SUMMARIES: dict[str, tuple[dict[str, int], int | None]] = {
         9,
     ),
     "dedup": ({"keepers": 3, "set_aside:exact_duplicate": 1, "repeated_ids": 0, "keeperless": 0}, 4),
+    "label": ({"rows:labels": 3, "misaligned": 0, "declared_overruled": 0}, 3),
     "mix": (
         {"rows:train": 2, "rows:validation": 1, "rows:test": 1, "rows:mixture": 4, "set_aside:over_total": 2}
         | {"examples:train": 1, "examples:validation": 1, "examples:test": 1}
@@ -215,6 +224,14 @@ ROW_FAULTS: dict[Key, Fault] = {
     ("dedup", "clusters", "example_id is a 128-bit id"): Fault(1, {"example_id": "e1"}),
     ("dedup", "clusters", "keeper_id is a 128-bit id"): Fault(1, {"keeper_id": "e1"}),
     ("dedup", "clusters", "similarity is a share"): Fault(1, {"similarity": 1.01}),
+    ("label", "labels", "example_id is a 128-bit id"): Fault(1, {"example_id": "e1"}),
+    ("label", "labels", "method is a known one"): Fault(1, {"method": "guessed"}),
+    ("label", "labels", "category is a known one"): Fault(1, {"category": "code"}),
+    ("label", "labels", "confidence is a share"): Fault(2, {"confidence": 1.2}),
+    ("label", "labels", "an example without a category is unassigned, and no other is"): Fault(
+        2, {"category": "factual"}
+    ),
+    ("label", "labels", "only the classifier's labels rest on a confidence"): Fault(0, {"confidence": None}),
     ("mix", "mixture", "example_id is a 128-bit id"): Fault(0, {"example_id": "e1"}),
     ("mix", "mixture", "split is a known one"): Fault(1, {"split": "dev"}),
     ("mix", "mixture", "the order counts up from 0"): Fault(1, {"order": -1}),
@@ -245,6 +262,8 @@ SUMMARY_FAULTS: dict[Key, dict[str, int]] = {
     ("assemble", "summary", "there is at least one example"): {"rows:examples": 0},
     ("dedup", "summary", "example ids are unique"): {"repeated_ids": 1},
     ("dedup", "summary", "each cluster has its one keeper"): {"keeperless": 1},
+    ("label", "summary", ALIGNED): {"misaligned": 2},
+    ("label", "summary", "a category that the source declares stands"): {"declared_overruled": 1},
     ("mix", "summary", "the mixture lists exactly what the corpus holds"): {"rows:mixture": 3},
     ("mix", "summary", NO_METADATA): {"foreign_chars": 14},
     ("mix", "summary", "a conversation, and a cluster of near-duplicates, stands in one split only"): {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +188,8 @@ def test_portions_are_what_the_shards_hold(tmp_path: Path) -> None:
     write(parts, tmp_path)
     told = table_of(parts, "portions").to_pandas()
     query = """select phase, source, category, count(*) "rows", sum(ceil(list_sum(list_transform(messages,
-        lambda m: octet_length(encode(m.content)))) / 4))::int tokens from '{}/train-*.parquet' group by all order by all"""
+        lambda m: octet_length(encode(m.content)))) / 4))::int tokens
+        from '{}/train-*.parquet' group by all order by all"""
     counted = duckdb.sql(query.format(tmp_path)).df()
     own = told[(told["phase"] > 0) & (told["split"] == "train")].sort_values(["phase", "source", "category"])
     columns = ["phase", "source", "category", "rows", "tokens"]
@@ -257,7 +259,7 @@ def test_repeated_examples_stand_apart_and_each_is_listed() -> None:
     listed = table_of(parts, "mixture")["example_id"].to_pylist()
     assert listed == table_of(parts, "train")["example_id"].to_pylist()
     assert sorted(np.unique(listed, return_counts=True)[1]) == [2] * 15 + [3] * 15
-    neighbours = sum(one == other for one, other in zip(listed, listed[1:], strict=False))
+    neighbours = sum(one == other for one, other in pairwise(listed))
     assert neighbours < 8
     assert tally_of(parts)["examples:train"] == 30
 
@@ -268,7 +270,7 @@ def test_what_no_phase_reads_is_set_aside_and_an_empty_phase_stops_the_build() -
     assert (tally["rows:train"], tally["set_aside:in_no_phase"]) == (5, 6)
     wanted = [Phase(name="one", categories=("tool",)), Phase(name="two", categories=("ethical", "factual"))]
     with pytest.raises(
-        StageFailed, match="phase 'two' has nothing to read: .* no example of ethical or factual"
+        StageFailed, match=r"phase 'two' has nothing to read: .* no example of ethical or factual"
     ):
         mix(rows, phased(*wanted))
     assert tally_of(mix(rows, phased(*wanted, on_shortage="relax")))["rows:train"] == 5
