@@ -58,8 +58,8 @@ class CorpusCounts(BaseModel):
 class Target(BaseModel):
     """A part of the mixture's contract: what was asked, what there was, what came of it.
 
-    `asked` are the bounds as they were written, `low` and `high` the same as parts of 1, `share` is what was got: of all
-    rows, repeats included. `got` and `available` count distinct examples. The row `total` has no bounds.
+    `asked` are the bounds as they were written, `low` and `high` the same as parts of 1, `share` is what was got: of
+    all rows, repeats included. `got` and `available` count distinct examples. The row `total` has no bounds.
     """
 
     kind: str
@@ -130,7 +130,7 @@ class BuildSummary(BaseModel):
     home: str | None = None
 
     def as_object(self) -> dict[str, Any]:
-        """What `--json` prints; `handed_over` only when training was, `mixture` only when something was asked of it."""
+        """What `--json` prints; `handed_over` only when training was, `mixture` when something was asked of it."""
         shown = self.model_dump()
         if self.mixture is None or self.mixture.is_plain:
             del shown["mixture"]

@@ -21,12 +21,19 @@ from schemas.settings.training import LoraPreset
 
 
 def preset_values(kind: str, name: str) -> dict[str, Any]:
-    """The YAML contents of a shipped preset, or of any YAML file by path."""
+    """The YAML contents of a shipped preset, or of any YAML file by path.
+
+    The name of a mixture will do for a build: the defaults with that mixture. Raises SettingsError.
+    """
     if name.endswith((".yaml", ".yml")):
         return read_yaml(Path(name))
     if name not in preset_names(kind):
+        mixtures = preset_names("mixture") if kind == "build" else []
+        if name in mixtures:
+            return {"mix": {"preset": name}}
+        also = f"; and mixtures: {', '.join(mixtures)}" if mixtures else ""
         raise SettingsError(
-            f"no {kind} preset is called {name!r}", fix=f"There are: {', '.join(preset_names(kind))}."
+            f"no {kind} preset is called {name!r}", fix=f"There are: {', '.join(preset_names(kind))}{also}."
         )
     text = (resources.files("schemas") / "presets" / kind / f"{name}.yaml").read_text("utf-8")
     return _mapping(yaml.safe_load(text), f"{kind} preset {name}")

@@ -11,8 +11,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from schemas.visible import visible
 from schemas.summary import MixtureAccount
+from schemas.visible import visible
 from tasks.reports.context import ReportContext
 from tasks.reports.mixture import told_bounds
 from tasks.reports.reasons import FAMILIES, FilterRow, filter_rows
