@@ -79,7 +79,7 @@ class CorpusStory(BaseModel):
     method: str | None = None
     phase: int | None = None
     split: str | None = None
-    order: int | None = Field(None, description="Place in the split, from 0.")
+    order: int | None = Field(None, description="Place in the phase of the split, from 0.")
     split_size: int | None = None
     left_out: str | None = Field(None, description="Why it is not in the corpus; null when it is.")
 

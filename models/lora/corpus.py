@@ -14,7 +14,8 @@ from schemas.errors import InputError, StageFailed
 def load_split(shards: Sequence[Path], cache: Path) -> Any | None:
     """A `datasets.Dataset` with the column `messages`, in shard order; None when there is no row.
 
-    An example that stands in several phases is read in the first of them only. Raises InputError for a shard that is not a Parquet file of the corpus.
+    An example that stands in several phases is read in the first of them only.
+    Raises InputError for a shard that is not a Parquet file of the corpus.
     """
     from datasets import load_dataset
     from datasets.exceptions import DatasetGenerationError

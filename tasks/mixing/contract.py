@@ -7,7 +7,7 @@ total; upper bounds are kept, so that nothing comes to dominate.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import ceil
@@ -108,7 +108,7 @@ def _without_absent(
         return contract
     left = {name: share for name, share in contract.shares.items() if name not in absent}
     if settings.on_shortage == "stop" or not any(available[name] for name in left):
-        raise _absence(contract, absent[0], candidates, available)
+        raise _absence(contract, absent, candidates, available)
     whole = sum((share.middle for share in left.values()), Fraction(0))
     anew = {name: Share(*(bound / whole for bound in share)) for name, share in left.items()}
     told = "there is none: left out, and the others are weighted anew"
@@ -116,13 +116,15 @@ def _without_absent(
 
 
 def _absence(
-    contract: Contract, name: str, candidates: Candidates, available: Mapping[str, int]
+    contract: Contract, absent: Sequence[str], candidates: Candidates, available: Mapping[str, int]
 ) -> StageFailed:
+    name = absent[0]
     if contract.kind == "source" and not any(spread(candidates.sources, {name: 1.0})):
         return unknown_source("mix.shares", name, candidates.sources)
     there = ", ".join(f"{part} ({n:,})" for part, n in available.items() if n) or "none of those asked for"
     return StageFailed(
-        f"{told_share(contract.asked[name])} of {name} was asked for, and no example of it is left",
+        f"{told_share(contract.asked[name])} of {name} was asked for, and no example of it is left"
+        + (f"; nor of {', '.join(absent[1:])}" if absent[1:] else ""),
         where="mix",
         fix=f"There is: {there}. Add some, change mix.{_setting(contract)}, or set mix.on_shortage=relax.",
     )
