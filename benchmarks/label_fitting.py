@@ -13,7 +13,8 @@ import pyarrow as pa
 import yaml
 from scipy import optimize
 
-from benchmarks.label_sources import Chat, Row
+from benchmarks.label_readers import Chat
+from benchmarks.label_sources import Row
 from models.labels.features import feature_names, features_of
 from schemas.categories import CATEGORIES
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from schemas.outcomes import evidence_name
-from schemas.story import ConversationStory, MessageStory, SignalStory, Story, VerdictStory
+from schemas.story import ConversationStory, CorpusStory, MessageStory, SignalStory, Story, VerdictStory
 
 WIDTH = 14
 #: Twins named on the terminal; the object of `--json` has all.
@@ -135,6 +135,7 @@ def _told_corpus(story: Story) -> Iterator[str]:
         )
     elif "dedup" not in story.unreached:
         yield _fact("cluster", "no twin")
+    yield from _told_category(corpus)
     if corpus.split is not None and corpus.order is not None:
         yield _fact(
             "corpus",
@@ -142,6 +143,22 @@ def _told_corpus(story: Story) -> Iterator[str]:
         )
     elif corpus.left_out is not None:
         yield _fact("corpus", f"not in it: {corpus.left_out}")
+
+
+#: How a category was come by, in words.
+_BY = {
+    "declared": "its source says so",
+    "structure": "it has tool calls",
+    "classifier": "the classifier says so",
+    "unassigned": "nothing says which",
+}
+
+
+def _told_category(corpus: CorpusStory) -> Iterator[str]:
+    if corpus.label_method is not None:
+        sure = "" if corpus.confidence is None else f", confidence {corpus.confidence:.2f}"
+        why = _BY.get(corpus.label_method, corpus.label_method)
+        yield _fact("category", f"{corpus.category or 'unassigned'} ({why}{sure})")
 
 
 def _line(line: MessageStory) -> str:

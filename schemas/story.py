@@ -77,6 +77,11 @@ class CorpusStory(BaseModel):
     twins: list[str] = Field([], description="The other examples of the cluster.")
     similarity: float | None = None
     method: str | None = None
+    category: str | None = Field(None, description="Null when it is unassigned, or was not labelled yet.")
+    label_method: str | None = Field(
+        None, description="How it came by its category: declared, structure, classifier, unassigned."
+    )
+    confidence: float | None = Field(None, description="The classifier's, where it was asked.")
     phase: int | None = None
     split: str | None = None
     order: int | None = Field(None, description="Place in the phase of the split, from 0.")

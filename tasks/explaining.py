@@ -166,7 +166,7 @@ def _corpus(tables: BuildTables, place: Place) -> CorpusStory | None:
     example = next((home for home in homes if home is not None), None)
     if example is None:
         return None
-    story = _twins(tables, CorpusStory(example_id=example))
+    story = _label(tables, _twins(tables, CorpusStory(example_id=example)))
     if not tables.has("mixture"):
         return story
     row = _row_where(tables, "mixture", example)
@@ -205,6 +205,20 @@ def _twins(tables: BuildTables, story: CorpusStory) -> CorpusStory:
             "twins": sorted(member for member in members if member != story.example_id),
             "similarity": round(row["similarity"], 4),
             "method": row["method"],
+        }
+    )
+
+
+def _label(tables: BuildTables, story: CorpusStory) -> CorpusStory:
+    row = _row_where(tables, "labels", story.example_id) if tables.has("labels") else None
+    if row is None:
+        return story
+    sure = row["confidence"]
+    return story.model_copy(
+        update={
+            "category": row["category"],
+            "label_method": row["method"],
+            "confidence": None if sure is None else round(sure, 4),
         }
     )
 

@@ -22,7 +22,7 @@ from schemas.ids import hash_fields
 #: Where the model that comes with vatra lies, its lexicon with it.
 BUILTIN = Path(str(resources.files("models.labels") / "builtin"))
 #: Examples whose features are held at once.
-_BATCH = 4096
+_BATCH = 8192
 
 
 @dataclass(frozen=True)

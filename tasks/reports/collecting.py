@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.tables import SPLITS
+from tasks.reports.categories import count_labels
 from tasks.reports.context import ReportContext
 from tasks.reports.counting import largest_first, record_sums, tally, whole
 from tasks.reports.ledger import LedgerCounter, ledger_of_summary
@@ -48,6 +49,7 @@ def collect_statistics(tables: Tables, context: ReportContext) -> Statistics:
         examples=examples,
         duplicates=_duplicates(tables),
         corpus=corpus,
+        labels=count_labels(tables),
         disagreements=_disagreements(context, counted, corpus) if tables.has("messages") else (),
     )
 

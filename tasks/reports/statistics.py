@@ -179,6 +179,25 @@ class ExampleCounts:
 
 
 @dataclass(frozen=True)
+class CategoryCount:
+    """Examples of one category, in all and by how they came by it."""
+
+    category: str
+    examples: int
+    methods: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class LabelCounts:
+    """Categories of all assembled examples, duplicates included: sum of categories + unassigned = total."""
+
+    total: int
+    methods: Mapping[str, int]
+    categories: tuple[CategoryCount, ...]
+    unassigned: int
+
+
+@dataclass(frozen=True)
 class DuplicateCounts:
     """Clusters of examples with a twin; `removed` leave, one keeper of each cluster stays."""
 
@@ -204,3 +223,4 @@ class Statistics:
     duplicates: DuplicateCounts | None
     corpus: Mapping[str, int] | None
     disagreements: tuple[str, ...] = ()
+    labels: LabelCounts | None = None

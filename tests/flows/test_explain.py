@@ -53,6 +53,22 @@ def test_the_story_of_a_message_is_that_of_the_tables(looked: Looked, look: Call
     assert told["corpus"]["split_size"] == looked.dataset(looked.second, "mix").rows("train")
 
 
+def test_the_category_and_how_it_was_come_by(looked: Looked, look: Callable[..., Answer]) -> None:
+    row = row_of(looked, looked.second, "That resonates, carry")
+    labels = looked.dataset(looked.second, "label").column(
+        "labels", ["example_id", "method", "category", "confidence"]
+    )
+    (label,) = [r for r in labels.to_pylist() if r["example_id"] == row["placement"]["example_id"]]
+    answer = explained(looked, look, row["message_id"], "--build", looked.second)
+    corpus = answer.object["conversation"]["corpus"]
+    assert (corpus["category"], corpus["label_method"]) == (label["category"], label["method"])
+    assert corpus["confidence"] == round(label["confidence"], 4)
+    told = look("explain", row["message_id"], "--build", looked.second, "--home", looked.home).out
+    (line,) = [line for line in told.splitlines() if line.strip().startswith("category")]
+    assert (label["category"] or "unassigned") in line
+    assert f"confidence {label['confidence']:.2f}" in line
+
+
 def test_a_dropped_message_says_why(looked: Looked, look: Callable[..., Answer]) -> None:
     row = row_of(looked, looked.mixed, "Quite so")
     answer = explained(looked, look, row["message_id"])

@@ -67,8 +67,8 @@ texts = st.text(max_size=60) | st.sampled_from([text for chat in CHATS.values() 
 chats = st.lists(st.tuples(st.sampled_from(ROLES), texts), max_size=6).map(tuple)
 
 
-@settings(derandomize=True, deadline=None, max_examples=50)
-@given(st.lists(chats, max_size=6))
+@settings(derandomize=True, deadline=None, max_examples=12)
+@given(st.lists(chats, max_size=4))
 def test_an_example_is_judged_alone(listed: list[tuple[tuple[str, str], ...]]) -> None:
     classifier = open_classifier()
     together = classifier.classify(column(*listed))

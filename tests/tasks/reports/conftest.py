@@ -148,6 +148,16 @@ def corpus_tables() -> dict[str, list[pa.Table]]:
         "imports": [table("imports", [{"messages_set_aside": aside}, {"messages_set_aside": aside}])],
         "examples": [table("examples", examples[:2]), table("examples", examples[2:])],
         "clusters": [table("clusters", twins)],
+        "labels": [
+            table("labels", [{"example_id": "e1", "method": "declared", "category": "tool"}]),
+            table(
+                "labels",
+                [
+                    {"example_id": "e2", "method": "classifier", "category": "tool", "confidence": 0.8},
+                    {"example_id": "e3", "method": "unassigned", "confidence": 0.3},
+                ],
+            ),
+        ],
         "train": [table("train", [{"example_id": "e1", "source": "claude"}])],
         "validation": [table("validation", [{"example_id": "e2", "source": "journal"}])],
         "test": [table("test", [])],

@@ -116,6 +116,18 @@ def test_examples_duplicates_corpus_and_sources(tables: Any, context: ReportCont
     assert journal.splits == {"train": 0, "validation": 1, "test": 0}
 
 
+def test_categories_are_counted_by_how_they_were_come_by(tables: Any, context: ReportContext) -> None:
+    labels = collect_statistics(tables, context).labels
+    assert labels is not None
+    assert (labels.total, labels.unassigned) == (3, 1)
+    assert labels.methods == {"declared": 1, "classifier": 1, "unassigned": 1}
+    assert {c.category: dict(c.methods) for c in labels.categories if c.examples} == {
+        "tool": {"declared": 1, "classifier": 1}
+    }
+    assert sum(c.examples for c in labels.categories) + labels.unassigned == labels.total
+    assert collect_statistics(tables.without("labels"), context).labels is None
+
+
 def test_before_assembly_the_verdicts_decide(tables: Any, context: ReportContext) -> None:
     statistics = collect_statistics(
         tables.without("placements", "examples", "clusters", "train", "validation", "test"), context
