@@ -143,7 +143,6 @@ EXPECTATIONS: dict[str, tuple[Expectation, ...]] = {
         _is_id("mixture", "example_id"),
         _among("mixture", "split", SPLITS),
         _between("the order counts up from 0", "mixture", "order", 0, None),
-        _between("phases count up from 1", "mixture", "phase", 1, None),
         _none("each category or source has the part that was asked for", "targets", "outside"),
         _is_id("left_out", "example_id"),
         _present("left_out", "reason"),

@@ -235,7 +235,6 @@ ROW_FAULTS: dict[Key, Fault] = {
     ("mix", "mixture", "example_id is a 128-bit id"): Fault(0, {"example_id": "e1"}),
     ("mix", "mixture", "split is a known one"): Fault(1, {"split": "dev"}),
     ("mix", "mixture", "the order counts up from 0"): Fault(1, {"order": -1}),
-    ("mix", "mixture", "phases count up from 1"): Fault(0, {"phase": 0}),
     ("mix", "targets", "each category or source has the part that was asked for"): Fault(1, {"rows": 30}),
     ("mix", "left_out", "example_id is a 128-bit id"): Fault(0, {"example_id": "e1"}),
     ("mix", "left_out", "reason is present"): Fault(0, {"reason": None}),
