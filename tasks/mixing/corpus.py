@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
@@ -28,23 +29,31 @@ from tasks.mixing.splits import assign_splits, straddling, tie_groups
 ROWS = 1 << 20
 
 
+@contextmanager
+def _temporary() -> Iterator[Path]:
+    with TemporaryDirectory(prefix="vatra-") as name:
+        yield Path(name)
+
+
 @dataclass(frozen=True)
 class MixInputs:
     """What mix reads: examples, clusters, contaminated and labels by name, a table of frozen splits (id, split) if
     there is one, and a folder for scratch files that is gone afterwards."""
 
     datasets: Mapping[str, Readable]
-    frozen: pa.Table | None
-    scratch: Callable[[], AbstractContextManager[Path]]
+    frozen: pa.Table | None = None
+    scratch: Callable[[], AbstractContextManager[Path]] = _temporary
 
 
 def publish_corpus(
-    inputs: MixInputs, settings: MixSettings, counter: Counter | None = None
+    inputs: MixInputs | Mapping[str, Readable], settings: MixSettings, counter: Counter | None = None
 ) -> Iterator[Part]:
     """Accounts, mixture, what was left out, then shard after shard: train, validation, test, and in them the phases.
 
     An empty split or phase has no shard. Raises StageFailed when the contract cannot be kept and must be.
     """
+    if not isinstance(inputs, MixInputs):  # datasets alone
+        inputs = MixInputs(inputs)
     examples = inputs.datasets["examples"]
     candidates = read_candidates(inputs.datasets)
     tokens = count_tokens(candidates, examples, settings.tokenizer, counter)
