@@ -28,17 +28,18 @@ def with_sources(settings: BuildSettings) -> BuildSettings:
         if twice := sorted(given.keys() & sources.keys()):
             raise SettingsError(f"the source {twice[0]!r} is declared twice", where=settings.sources_file)
         sources |= given
-    shares = settings.mix.shares
+    mix = settings.mix
     weighted = {name: source.weight for name, source in sources.items() if source.weight is not None}
-    if weighted and not shares:
+    if weighted and not (mix.shares or mix.weights):
         if unweighted := sorted(sources.keys() - weighted.keys()):
             raise SettingsError(
                 f"the source {unweighted[0]!r} has no weight, and others have one",
                 where="sources",
                 fix="Give every source a weight, or none.",
             )
-        shares = dict(sorted(weighted.items()))
-    mix = settings.mix.model_copy(update={"shares": shares})
+        # Where categories have ranges, a weight says how much of a category comes from the source.
+        key = "weights" if mix.ranges else "shares"
+        mix = mix.model_copy(update={key: dict(sorted(weighted.items()))})
     return settings.model_copy(
         update={"sources": dict(sorted(sources.items())), "sources_file": None, "mix": mix}
     )

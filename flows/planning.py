@@ -22,6 +22,7 @@ from storage import catalog
 from storage.catalog import new_build_id, read_build, write_build
 from storage.home import Home
 from storage.webhooks import find_webhook, keep_webhook
+from tasks.publishing import keep_mixture
 from tasks.running import Run, plan_fingerprint
 from tasks.scoring import SCORE
 from tasks.signals import check_rules
@@ -122,10 +123,12 @@ def default_workers() -> int:
 
 
 def _sealed(home: Home, settings: BuildSettings) -> BuildSettings:
-    """The settings as a build's record may hold them: contents of rule files in, a webhook's address out."""
+    """The settings as a build's record may hold them: contents of files in, a webhook's address out."""
     webhook = settings.notify.webhook
     notify = settings.notify.model_copy(update={"webhook": webhook and keep_webhook(home, webhook)})
-    return with_sources(seal(settings)).model_copy(update={"notify": notify})
+    sealed = with_sources(seal(settings))
+    mix = keep_mixture(home.store, sealed.mix)
+    return sealed.model_copy(update={"notify": notify, "mix": mix})
 
 
 def _record(

@@ -18,7 +18,7 @@ _OUT: dict[str, tuple[str, tuple[str, ...]]] = {
     "assemble": ("messages", ("trained", "context", "masked")),
     "dedup": ("examples", ("keepers",)),
     "label": ("examples", ("rows:labels",)),
-    "mix": ("examples", tuple(f"rows:{split}" for split in SPLITS)),
+    "mix": ("examples", tuple(f"examples:{split}" for split in SPLITS)),
 }
 
 #: stage: the stage and the summary key that its rows in are counted by (parse counts what the files hold).

@@ -25,10 +25,11 @@ class TableFile(_Record):
 
 
 class PartRecord(_Record):
-    """One part: a file for each of its tables, and the part's tally."""
+    """One part: a file for each of its tables, the part's tally, and what its files' names begin with."""
 
     tables: dict[str, TableFile]
     tally: dict[str, int]
+    label: str | None = None
 
 
 class UnitRecord(_Record):

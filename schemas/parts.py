@@ -14,11 +14,13 @@ class Part:
     """Some tables that belong together (same conversations), and additive counts about them.
 
     `tally` holds whole numbers that may be summed over parts; set-aside rows are counted as
-    `set_aside:<reason>`, so that the ledger of the stage can be drawn up without reading the tables again.
+    `set_aside:<reason>`, so that the ledger of the stage can be drawn up without reading the tables again. `label`
+    begins the names of the files of a corpus stage's part (None: table and number).
     """
 
     tables: Mapping[str, pa.Table]
     tally: Mapping[str, int] = field(default_factory=dict)
+    label: str | None = None
 
 
 def conversation_rows(messages: pa.Table) -> np.ndarray:

@@ -96,7 +96,7 @@ class CorpusStory(BaseModel):
     evaluation: str | None = Field(None, description="The evaluation prompt that it asks: file and number.")
     phase: int | None = None
     split: str | None = None
-    order: int | None = Field(None, description="Place in the split, from 0.")
+    order: int | None = Field(None, description="Place in the phase of the split, from 0.")
     split_size: int | None = None
     left_out: str | None = Field(None, description="Why it is not in the corpus; null when it is.")
 

@@ -56,6 +56,61 @@ class CorpusCounts(BaseModel):
     test: int = 0
 
 
+class Target(BaseModel):
+    """A part of the mixture's contract: what was asked, what there was, what came of it.
+
+    `asked` are the bounds as they were written, `low` and `high` the same as parts of 1, `share` is what was got: of
+    all rows, repeats included. `got` and `available` count distinct examples. The row `total` has no bounds.
+    """
+
+    kind: str
+    name: str
+    asked: tuple[float | None, float | None] = (None, None)
+    low: float | None = None
+    high: float | None = None
+    share: float | None = None
+    got: int = 0
+    rows: int = 0
+    available: int = 0
+    remark: str | None = None
+
+
+class Portion(BaseModel):
+    """Distinct examples, rows (an example may stand in several) and tokens (null: not counted), with rows by split."""
+
+    name: str
+    phase: int | None = None
+    examples: int = 0
+    rows: int = 0
+    tokens: int | None = None
+    splits: dict[str, int] = {}
+
+
+class MixtureAccount(BaseModel):
+    """What the mixture is made of. `sources` and `categories` count every example of the corpus once."""
+
+    targets: list[Target] = []
+    phases: list[Portion] = []
+    sources: list[Portion] = []
+    categories: list[Portion] = []
+
+    @property
+    def contract(self) -> list[Target]:
+        """The targets that are parts, without the total."""
+        return [target for target in self.targets if target.kind != "total"]
+
+    @property
+    def counted(self) -> bool:
+        """Whether tokens were counted."""
+        return any(portion.tokens is not None for portion in self.sources)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing was asked of the mixture, so that splits say all there is to say."""
+        total = all(target.asked[1] is None for target in self.targets)
+        return total and not self.contract and len(self.phases) < 2 and not self.counted
+
+
 class BuildSummary(BaseModel):
     """The one object of `--json`."""
 
@@ -65,6 +120,9 @@ class BuildSummary(BaseModel):
     imports: ImportCounts = ImportCounts()
     messages: MessageCounts = MessageCounts()
     corpus: CorpusCounts = CorpusCounts()
+    mixture: MixtureAccount | None = Field(
+        None, description="What the mixture is made of, when something was asked of it."
+    )
     artifacts: list[str] = []
     handed_over: str | None = Field(
         None, description="The flow run that trains, when the home's worker does it."
@@ -73,8 +131,10 @@ class BuildSummary(BaseModel):
     home: str | None = None
 
     def as_object(self) -> dict[str, Any]:
-        """What `--json` prints; `handed_over` only when training was."""
+        """What `--json` prints; `handed_over` only when training was, `mixture` when something was asked of it."""
         shown = self.model_dump()
+        if self.mixture is None or self.mixture.is_plain:
+            del shown["mixture"]
         if self.handed_over is None:
             del shown["handed_over"]
         return shown

@@ -33,7 +33,7 @@ def _records(*fields: tuple[str, pa.DataType]) -> pa.DataType:
     return pa.list_(pa.field("item", pa.struct([pa.field(n, t) for n, t in fields])))
 
 
-S, I32, I64, F32, B = pa.string(), pa.int32(), pa.int64(), pa.float32(), pa.bool_()
+S, I32, I64, F32, F64, B = pa.string(), pa.int32(), pa.int64(), pa.float32(), pa.float64(), pa.bool_()
 COUNTS = _records(("reason", S), ("count", I64))
 EXAMPLE_MESSAGES = _records(("role", S), ("author", S), ("intensity", S), ("content", S), ("trainable", B))
 
@@ -112,6 +112,24 @@ LABELS = _table(("example_id", S), ("method", S), optional=(("category", S), ("c
 
 MIXTURE = _table(("example_id", S), ("phase", I32), ("split", S), ("order", I64))
 
+#: What the mixture has of each part of its contract: a category, a source, or the total. `asked_*` as they were
+#: written, `low` and `high` as parts of 1, `kept_*` what became of them (null: left out). `rows` counts repeats.
+TARGETS = _table(
+    ("kind", S), ("name", S), ("available", I64), ("got", I64), ("rows", I64),
+    optional=(("asked_low", F64), ("asked_high", F64), ("low", F64), ("high", F64), ("kept_low", F64),
+              ("kept_high", F64), ("remark", S)),
+)  # fmt: skip
+
+#: Examples (distinct), rows and tokens of the corpus by phase, split, source and category; phase 0 is the whole corpus,
+#: with each example once.
+PORTIONS = _table(
+    ("phase", I32), ("phase_name", S), ("split", S), ("source", S), ("examples", I64), ("rows", I64),
+    optional=(("category", S), ("tokens", I64)),
+)  # fmt: skip
+
+#: An example that deduplication left in and that is not in the corpus.
+LEFT_OUT = _table(("example_id", S), ("reason", S))
+
 #: What a trainer reads; metadata stands in columns and never in the text.
 CORPUS = _table(
     ("example_id", S), ("conversation_id", S), ("source", S), ("phase", I32), ("messages", EXAMPLE_MESSAGES),
@@ -122,5 +140,6 @@ SCHEMAS: dict[str, pa.Schema] = {
     "imports": IMPORTS, "conversations": CONVERSATIONS, "messages": MESSAGES, "preferences": PREFERENCES,
     "standing": STANDING, "signals": SIGNALS, "verdicts": VERDICTS, "examples": EXAMPLES, "placements": PLACEMENTS,
     "clusters": CLUSTERS, "contaminated": CONTAMINATED, "labels": LABELS, "mixture": MIXTURE,
+    "targets": TARGETS, "portions": PORTIONS, "left_out": LEFT_OUT,
     **dict.fromkeys(SPLITS, CORPUS),
 }  # fmt: skip

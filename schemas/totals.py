@@ -49,9 +49,12 @@ def message_totals(summaries: Summaries, stage: str | None = None) -> MessageCou
 
 
 def corpus_totals(summaries: Summaries) -> CorpusCounts:
-    """Examples by split; zeros before mix."""
+    """Distinct examples by split, however many phases read them; zeros before mix."""
     mixed = summaries.get("mix", {})
-    return CorpusCounts(**{split: mixed.get(f"rows:{split}", 0) for split in SPLITS})
+    # Corpora of before there were phases hold each example in one row.
+    return CorpusCounts(
+        **{split: mixed.get(f"examples:{split}", mixed.get(f"rows:{split}", 0)) for split in SPLITS}
+    )
 
 
 def kept_share(messages: MessageCounts) -> float | None:

@@ -193,7 +193,7 @@ def _write(job: Job, name: str, part: Part) -> PartRecord:
         if not data.schema.equals(SCHEMAS[table]):
             raise AssertionError(f"{job.stage.name}: table {table} does not have its schema")
         files[table] = job.store.write_table(job.staging, f"{name}-{table}.parquet", data)
-    return PartRecord(tables=files, tally=dict(part.tally))
+    return PartRecord(tables=files, tally=dict(part.tally), label=part.label)
 
 
 class _Means:

@@ -176,13 +176,13 @@ class _Run:
         for table, file in part.tables.items():
             if self.stage.kind == "corpus":
                 folder = dataset_folder(self.stage.name, self.fingerprint)
-                path = f"{folder}/{table}-{index:05d}-{file.digest}.parquet"
+                path = f"{folder}/{part.label or f'{table}-{index:05d}'}-{file.digest}.parquet"
             else:
                 path = f"datasets/{self.stage.name}/parts/{table}-{file.digest}.parquet"
             self.store.publish(file.path, path, file.digest)
             tables[table] = TableFile(path=path, digest=file.digest, rows=file.rows, bytes=file.bytes)
             reach("part-published")
-        return PartRecord(tables=tables, tally=part.tally)
+        return PartRecord(tables=tables, tally=part.tally, label=part.label)
 
     def _reject(
         self, result: ValidationResult, part: PartRecord | None, reasons: Mapping[str, int] | None = None

@@ -11,6 +11,7 @@ import hashlib
 import os
 import secrets
 import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -166,6 +167,18 @@ class Store:
         finally:
             with suppress(OSError):
                 self._target[0].rm(self.full(folder), recursive=True)
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A folder of this machine for files that are needed for a while: in a local store's staging, where a crash
+        leaves nothing behind for long; else where the system keeps such files. Raises StoreError when the disk is full.
+        """
+        if self.is_local:
+            with self.staging() as folder, translated("write to the store", folder):
+                yield Path(self.full(folder))
+            return
+        with tempfile.TemporaryDirectory(prefix="vatra-") as name, translated("write a scratch file", name):
+            yield Path(name)
 
     def sweep_staging(self) -> None:
         """Remove what processes of this machine that are no longer alive have left behind."""

@@ -19,7 +19,13 @@ from storage.catalog import stands
 from storage.datasets import Dataset
 from storage.rows import take_rows
 from storage.store import translated
-from tasks.reports import ReportContext, Statistics, collect_statistics, render_page
+from tasks.reports import (
+    ReportContext,
+    Statistics,
+    account_of_mixture,
+    collect_statistics,
+    render_page,
+)
 from tasks.running import Run
 
 #: Said wherever an adapter on the demo base is shown.
@@ -30,7 +36,7 @@ MADE_BY = {
     "imports": "parse", "conversations": "parse", "messages": "parse", "standing": "reconcile", "signals": "score",
     "verdicts": "filter", "examples": "assemble", "placements": "assemble", "clusters": "dedup",
     "contaminated": "dedup", "labels": "label", "mixture": "mix",
-    **dict.fromkeys(SPLITS, "mix"),
+    "targets": "mix", "portions": "mix", "left_out": "mix", **dict.fromkeys(SPLITS, "mix"),
 }  # fmt: skip
 
 
@@ -75,12 +81,14 @@ class BuildTables:
 
 def count(run: Run, summary: BuildSummary) -> BuildSummary:
     """The summary with imports, messages and corpus counted from the manifests that stand."""
-    found = BuildTables(run).summaries()
+    tables = BuildTables(run)
+    found = tables.summaries()
     return summary.model_copy(
         update={
             "imports": import_totals(found),
             "messages": message_totals(found),
             "corpus": corpus_totals(found),
+            "mixture": account_of_mixture(tables),
         }
     )
 
@@ -129,7 +137,7 @@ def report_context(
         created=f"{datetime.fromisoformat(run.record.created):%d %B %Y, %H:%M} UTC",
         files=_files(tables, labels),
         skipped=run.record.skipped,
-        notes=[*run.record.notes, *_missing_splits(run, summary), *_notes(run), *notes],
+        notes=[*run.record.notes, *_missing_splits(run, summary), *_given_up(summary), *_notes(run), *notes],
         rules=[
             f"{f}:{rule.name}"
             for f in ("blacklist", "slop")
@@ -167,6 +175,12 @@ def _missing_splits(run: Run, summary: BuildSummary) -> list[str]:
         f"the corpus has only {sum(counts.values())}."
         for split in empty
     ]
+
+
+def _given_up(summary: BuildSummary) -> list[str]:
+    """What the mixture's contract could not have, or what limits it."""
+    targets = summary.mixture.targets if summary.mixture else []
+    return [f"Mixture, {target.name}: {target.remark}." for target in targets if target.remark]
 
 
 def _refused(run: Run, summary: BuildSummary) -> list[ValidationResult]:

@@ -61,7 +61,7 @@ def compare_builds(
         inputs_removed=removed,
         stages=_stages(before, after, tables, stages),
         messages=messages.moves,
-        examples=_compare_examples(before, after, tables, ids).moves,
+        examples=_compare_examples(tables, ids).moves,
     )
     return comparison, list(_samples(tables, messages.picks))
 
@@ -106,32 +106,23 @@ def _compare_messages(
     return compare_states(old, new, ids, picks=SAMPLES)
 
 
-def _compare_examples(
-    before: Run, after: Run, tables: tuple[BuildTables, BuildTables], ids: int
-) -> Difference:
+def _compare_examples(tables: tuple[BuildTables, BuildTables], ids: int) -> Difference:
     """As far as both builds have come: examples, then what is unique, then what is in the corpus."""
-    shared = [name for name in ("clusters", "mixture") if all(side.has(name) for side in tables)]
     columns = {
         "clusters": ["example_id", "keeper_id", "method"],
-        "contaminated": ["example_id"],
         "mixture": ["example_id", "split"],
+        "left_out": ["example_id", "reason"],
+        "contaminated": ["example_id"],
     }
+    shared = [name for name in columns if all(side.has(name) for side in tables)]
     frames = []
-    for run, side in zip((before, after), tables, strict=True):
+    for side in tables:
         assembled = side.dataset("assemble")
         if assembled is None or not all(other.has("examples") for other in tables):
             return Difference.nothing()
         found = {name: side.column(name, columns[name]) for name in shared}
-        examples = assembled.column("examples", ["example_id", "source", "text_hash"])
-        frames.append(
-            example_states(
-                examples,
-                found.get("clusters"),
-                found.get("mixture"),
-                run.settings.mix,
-                found.get("contaminated"),
-            )
-        )
+        examples = assembled.column("examples", ["example_id", "text_hash"])
+        frames.append(example_states(examples, *(found.get(name) for name in columns)))
     return compare_states(frames[0], frames[1], ids)
 
 

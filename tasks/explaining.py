@@ -18,6 +18,7 @@ from schemas.story import (
     StandingStory,
     Story,
 )
+from schemas.tables import MIXTURE
 from schemas.visible import LONGEST, visible
 from tasks.accounts import MADE_BY, BuildTables
 from tasks.comparing import example_states
@@ -127,7 +128,7 @@ def _conversation(
         branches=row["branches"],
         flags=[one_line(flag) for flag in row["flags"]],
         standing=standing,
-        corpus=_corpus(run, tables, place),
+        corpus=_corpus(tables, place),
     )
 
 
@@ -158,7 +159,7 @@ def _lines(tables: BuildTables, place: Place, limit: int | None) -> list[Message
     ]
 
 
-def _corpus(run: Run, tables: BuildTables, place: Place) -> CorpusStory | None:
+def _corpus(tables: BuildTables, place: Place) -> CorpusStory | None:
     """The way of the conversation's example; None when none was made of it."""
     if not tables.has("placements"):
         return None
@@ -171,16 +172,22 @@ def _corpus(run: Run, tables: BuildTables, place: Place) -> CorpusStory | None:
         return story
     row = _row_where(tables, "mixture", example)
     if row is None:
-        return story.model_copy(update={"left_out": _left_out(run, tables, example)})
-    split = row["split"]
+        return story.model_copy(update={"left_out": _left_out(tables, example)})
     return story.model_copy(
         update={
             "phase": row["phase"],
-            "split": split,
+            "split": row["split"],
             "order": row["order"],
-            "split_size": tables.rows(split),
+            "split_size": _rows_of_phase(tables, row["phase"], row["split"]),
         }
     )
+
+
+def _rows_of_phase(tables: BuildTables, phase: int, split: str) -> int:
+    """Rows of one phase of one split: what `order` counts through."""
+    portions = tables.column("portions", ["phase", "split", "rows"])
+    own = pc.and_(pc.equal(portions["phase"], phase), pc.equal(portions["split"], split))
+    return int(pc.sum(portions.filter(own)["rows"]).as_py() or 0)
 
 
 def _twins(tables: BuildTables, story: CorpusStory) -> CorpusStory:
@@ -230,15 +237,15 @@ def _label(tables: BuildTables, story: CorpusStory) -> CorpusStory:
     )
 
 
-def _left_out(run: Run, tables: BuildTables, example: str) -> str:
+def _left_out(tables: BuildTables, example: str) -> str:
     """Why an example is not in the corpus, in the word that `vatra diff` uses too."""
-    for part in tables.scan("examples", ["example_id", "source", "text_hash"]):
+    for part in tables.scan("examples", ["example_id", "text_hash"]):
         found = part.filter(pc.equal(part["example_id"], example))
         if found.num_rows:
             clusters = tables.column("clusters", ["example_id", "keeper_id", "method"])
             asked = tables.column("contaminated", ["example_id"])
-            mixture = tables.column("mixture", ["example_id", "split"])
-            states = example_states(found, clusters, mixture, run.settings.mix, asked)
+            reasons = tables.column("left_out", ["example_id", "reason"])
+            states = example_states(found, clusters, MIXTURE.empty_table(), reasons, asked)
             return str(states["state"][0]).partition(":")[2]
     return "not_assembled"
 

@@ -60,11 +60,24 @@ def summarise_training(run: Run, account: dict[str, Any], cached: bool, seconds:
         cached=cached,
         parts=PartCounts(computed=int(not cached), reused=int(cached)),
         unit="examples",
-        rows_in=run.dataset("mix").rows("train"),
+        rows_in=_rows_read(run),
         rows_out=account["examples"],
         set_aside={reason: count for reason, count in account["examples_set_aside"].items() if count},
         seconds=round(seconds, 3),
     )
+
+
+def _rows_read(run: Run) -> int:
+    """Rows to train on: every example as often as the first phase that has it does."""
+    corpus = run.dataset("mix")
+    if not corpus.manifest.settings.get("phases"):
+        return corpus.rows("train")
+    first: dict[str, int] = {}
+    rows = 0
+    for part in corpus.scan("train", ["example_id", "phase"]):
+        for example, phase in zip(part["example_id"].to_pylist(), part["phase"].to_pylist(), strict=True):
+            rows += first.setdefault(example, phase) == phase
+    return rows
 
 
 def adapter_folder(run: Run) -> Path:

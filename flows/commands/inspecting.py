@@ -67,16 +67,19 @@ def export(given: argparse.Namespace) -> int:
 
 
 def presets(given: argparse.Namespace) -> int:
-    """Build presets are settings files; model presets say what is trained."""
-    found: dict[str, dict[str, str]] = {"build": {}, "train": {}}
+    """Build presets are settings files; mixtures say what a corpus is made of, model presets what is trained."""
+    found: dict[str, dict[str, str]] = {"build": {}, "mixture": {}, "train": {}}
     for name in preset_names("build"):
         load_build_settings(name)
         found["build"][name] = str(preset_values("build", name).get("description", ""))
+    for name in preset_names("mixture"):
+        found["mixture"][name] = str(preset_values("mixture", name).get("description", ""))
     for name in preset_names("train"):
         found["train"][name] = load_lora_preset(name).description
     console = Console(stderr=given.json, highlight=False)
     titles = {
         "build": "build presets   vatra build PATH --preset NAME",
+        "mixture": "mixtures        --set mix.preset=NAME",
         "train": "model presets   --set train.lora=NAME",
     }
     for kind, items in found.items():

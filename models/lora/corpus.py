@@ -14,6 +14,7 @@ from schemas.errors import InputError, StageFailed
 def load_split(shards: Sequence[Path], cache: Path) -> Any | None:
     """A `datasets.Dataset` with the column `messages`, in shard order; None when there is no row.
 
+    An example that stands in several phases is read in the first of them only.
     Raises InputError for a shard that is not a Parquet file of the corpus.
     """
     from datasets import load_dataset
@@ -24,12 +25,28 @@ def load_split(shards: Sequence[Path], cache: Path) -> Any | None:
         return None
     files = [glob.escape(str(shard)) for shard in filled]
     try:
-        return load_dataset(
-            "parquet", data_files=files, split="train", columns=["messages"], cache_dir=str(cache)
+        rows = load_dataset(
+            "parquet",
+            data_files=files,
+            split="train",
+            columns=["example_id", "phase", "messages"],
+            cache_dir=str(cache),
         )
     except (DatasetGenerationError, OSError, ValueError) as error:
         reason = f"cannot read the corpus for training ({type(error).__name__})"
         raise InputError(reason, where=str(filled[0].parent), fix="Build the corpus again.") from None
+    return _in_first_phase(rows).select_columns(["messages"])
+
+
+def _in_first_phase(rows: Any) -> Any:
+    """The rows without those whose example an earlier phase has read."""
+    first: dict[str, int] = {}
+    read = [
+        number
+        for number, (example, phase) in enumerate(zip(rows["example_id"], rows["phase"], strict=True))
+        if first.setdefault(example, phase) == phase
+    ]
+    return rows if len(read) == len(rows) else rows.select(read)
 
 
 def texts_of(dataset: Any) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from schemas.settings.build import BuildSettings, TrainSettings
 from schemas.settings.evaluations import EvaluationSet
 from schemas.settings.loading import apply_overrides, load_build_settings, settings_error
+from schemas.settings.mixing import MixSettings, Phase
 from schemas.settings.notify import NotifySettings
 from schemas.settings.rules import Action, PatternRules, QualityRules, Rule, ToxicityRules
 from schemas.settings.stages import (
@@ -12,7 +13,6 @@ from schemas.settings.stages import (
     LabelSettings,
     LabelStageSettings,
     LoraSettings,
-    MixSettings,
     ParseSettings,
     ReconcileSettings,
     ScoreSettings,
@@ -34,6 +34,7 @@ __all__ = [
     "NotifySettings",
     "ParseSettings",
     "PatternRules",
+    "Phase",
     "QualityRules",
     "ReconcileSettings",
     "Rule",

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, WithJsonSchema, field_validator
 
+from schemas.settings.mixing import MixSettings
 from schemas.settings.model import Settings
 from schemas.settings.notify import NotifySettings
 from schemas.settings.presets import offer_presets
@@ -16,7 +17,6 @@ from schemas.settings.stages import (
     DedupSettings,
     FilterSettings,
     LabelSettings,
-    MixSettings,
     ParseSettings,
 )
 

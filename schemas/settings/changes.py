@@ -15,9 +15,10 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import SkipJsonSchema
 
 from schemas.settings.build import PATTERN_SOURCES, BuildSettings, TrainSettings
+from schemas.settings.mixing import MixSettings
 from schemas.settings.model import Settings
 from schemas.settings.rules import PatternRules, QualityRules, ToxicityRules
-from schemas.settings.stages import AssembleSettings, DedupSettings, LabelSettings, MixSettings, ParseSettings
+from schemas.settings.stages import AssembleSettings, DedupSettings, LabelSettings, ParseSettings
 
 
 class Changes(Settings):

@@ -15,21 +15,27 @@ from pydantic import BaseModel, ValidationError
 from schemas.errors import SettingsError
 from schemas.settings.build import BuildSettings
 from schemas.settings.evaluations import read_evaluation
+from schemas.settings.mixtures import WHOLE, anchor_mixture, lay_mixture, without_contract
 from schemas.settings.presets import preset_names
 from schemas.settings.rules import PatternRules, Rule
 from schemas.settings.stages import DedupSettings
 from schemas.settings.training import LoraPreset
 
-PRESET_KINDS: dict[str, type[BaseModel]] = {"build": BuildSettings, "train": LoraPreset}
-
 
 def preset_values(kind: str, name: str) -> dict[str, Any]:
-    """The YAML contents of a shipped preset, or of any YAML file by path."""
+    """The YAML contents of a shipped preset, or of any YAML file by path.
+
+    The name of a mixture will do for a build: the defaults with that mixture. Raises SettingsError.
+    """
     if name.endswith((".yaml", ".yml")):
         return read_yaml(Path(name))
     if name not in preset_names(kind):
+        mixtures = preset_names("mixture") if kind == "build" else []
+        if name in mixtures:
+            return {"mix": {"preset": name}}
+        also = f"; and mixtures: {', '.join(mixtures)}" if mixtures else ""
         raise SettingsError(
-            f"no {kind} preset is called {name!r}", fix=f"There are: {', '.join(preset_names(kind))}."
+            f"no {kind} preset is called {name!r}", fix=f"There are: {', '.join(preset_names(kind))}{also}."
         )
     text = (resources.files("schemas") / "presets" / kind / f"{name}.yaml").read_text("utf-8")
     return _mapping(yaml.safe_load(text), f"{kind} preset {name}")
@@ -49,12 +55,13 @@ def load_build_settings(
     """Preset, then file, then `key=value` overrides; later ones win. Raises SettingsError."""
     values: dict[str, Any] = preset_values("build", preset) if preset else {}
     values.pop("description", None)
+    values = _with_mixture(values)
     origin = f"preset {preset}" if preset else "the defaults"
     if file is not None:
         given = read_yaml(file)
         given.pop("description", None)
-        values, origin = _merge(values, given), str(file)
-        _anchor_files(values, file.parent)
+        _anchor_files(given, file.parent)
+        values, origin = _merge(values, _with_mixture(given)), str(file)
     overrides = list(overrides)
     return build_settings(apply_overrides(values, overrides), f"{origin} and --set" if overrides else origin)
 
@@ -62,7 +69,7 @@ def load_build_settings(
 def build_settings(values: dict[str, Any], where: str) -> BuildSettings:
     """Settings from nested values. Raises SettingsError."""
     try:
-        return BuildSettings.model_validate(values)
+        return BuildSettings.model_validate(_with_mixture(values))
     except ValidationError as error:
         raise settings_error(error, BuildSettings, where) from None
 
@@ -87,7 +94,7 @@ def _differences(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict
         default = defaults.get(name)
         if value == default:
             continue
-        if isinstance(value, Mapping) and isinstance(default, Mapping) and name != "shares":
+        if isinstance(value, Mapping) and isinstance(default, Mapping) and name not in WHOLE:
             value = _differences(value, default)
         found[name] = value
     return found
@@ -95,13 +102,29 @@ def _differences(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict
 
 def apply_overrides(values: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
     """Put `a.b=value` items (values in YAML) into nested `values`; returns a new dictionary."""
-    for item in overrides:
+    # A preset comes first, wherever it stands: what is set beside it wins.
+    for item in sorted(overrides, key=lambda item: not item.startswith("mix.preset=")):
         key, sign, text = item.partition("=")
         if not sign or not key:
             raise SettingsError(f"{item!r} is not key=value", where="--set")
         value = _parse_yaml(text, f"the value of {key}", "--set")
-        values = _put(values, key.split("."), value)
+        if key == "mix.preset":
+            key, value = "mix", {"preset": value}
+        values = _with_mixture(_put(values, key.split("."), value))
     return values
+
+
+def _with_mixture(values: dict[str, Any]) -> dict[str, Any]:
+    """The values with the contents of the mixture that `mix.preset` names under those that are given beside it."""
+    section = values.get("mix")
+    if not isinstance(section, Mapping) or not isinstance(section.get("preset"), str):
+        return values
+    name = section["preset"]
+    contents = preset_values("mixture", name)
+    contents.pop("description", None)
+    if name.endswith((".yaml", ".yml")):
+        anchor_mixture(contents, Path(name).parent)
+    return {**values, "mix": lay_mixture(contents, section)}
 
 
 def _put(values: Mapping[str, Any], path: list[str], value: Any) -> dict[str, Any]:
@@ -218,8 +241,10 @@ def _merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in top.items():
         old = merged.get(key)
-        # `shares` is a choice as a whole: a new set of shares replaces the old one.
-        if isinstance(old, dict) and isinstance(value, dict) and key != "shares":
+        # `shares` and the like are a choice as a whole: a new set of shares replaces the old one.
+        if isinstance(old, dict) and isinstance(value, dict) and key not in WHOLE:
+            if key == "mix":
+                old = without_contract(old, value)
             merged[key] = _merge(old, value)
         else:
             merged[key] = value
@@ -227,11 +252,13 @@ def _merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _anchor_files(values: dict[str, Any], folder: Path) -> None:
-    """Files of rules and of evaluation prompts are named from the settings file's own folder."""
+    """Files of rules, of evaluation prompts and the like are named from the settings file's own folder."""
     for family, key in (("blacklist", "files"), ("slop", "files"), ("dedup", "evaluations")):
         section = values.get(family)
         if isinstance(section, dict) and isinstance(section.get(key), list):
             section[key] = [str(folder / str(name)) for name in section[key]]
+    if isinstance(values.get("mix"), dict):
+        anchor_mixture(values["mix"], folder)
 
 
 def _keys_at(model: type[BaseModel], path: list[str]) -> list[str]:

@@ -15,14 +15,23 @@ from pydantic_core import CoreSchema, core_schema
 
 
 def preset_names(kind: str) -> list[str]:
-    """Names of the presets that come with vatra, of one kind (`build` or `train`)."""
+    """Names of the presets that come with vatra, of one kind (`build`, `mixture` or `train`)."""
     folder = resources.files("schemas") / "presets" / kind
     return sorted(Path(entry.name).stem for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 
 
 def offer_presets(schema: dict[str, Any]) -> None:
     """Give an optional setting's schema (JSON schema, changed in place) the shipped model presets to choose from."""
-    shipped = {"type": "string", "title": "a preset of vatra", "enum": preset_names("train")}
+    _offer("train", schema)
+
+
+def offer_mixtures(schema: dict[str, Any]) -> None:
+    """The same with the shipped mixtures."""
+    _offer("mixture", schema)
+
+
+def _offer(kind: str, schema: dict[str, Any]) -> None:
+    shipped = {"type": "string", "title": "a preset of vatra", "enum": preset_names(kind)}
     own = {"type": "string", "title": "a YAML file", "pattern": r"\.ya?ml$"}
     schema["anyOf"] = [{"type": "null"}, shipped, own]
 

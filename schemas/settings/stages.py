@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from schemas.settings.evaluations import EvaluationSet
 from schemas.settings.model import Settings
@@ -166,41 +166,6 @@ class LabelStageSettings(LabelSettings):
     """What the label stage may know: its settings, and which weights classify."""
 
     classifier_digest: str = "none"
-
-
-class MixSettings(Settings):
-    """Which examples, in which split, in which order."""
-
-    shares: dict[str, float] = Field(
-        {},
-        description='How much of each source, relative to the others, like {"chatgpt": 2, "claude": 1}; '
-        "without any, everything is taken.",
-        json_schema_extra={"additionalProperties": {"type": "number", "exclusiveMinimum": 0}},
-    )
-    total: int | None = Field(None, ge=1, description="At most so many examples; None: all.")
-    validation: float = Field(
-        0.05,
-        ge=0,
-        lt=0.5,
-        description="Share of conversations held out for validation (0.05: 5%; below 0.5).",
-    )
-    test: float = Field(
-        0.05, ge=0, lt=0.5, description="Share of conversations held out for testing (below 0.5)."
-    )
-    seed: int = Field(42, ge=0, description="The same seed picks the same examples on any machine.")
-    shard_bytes: int = Field(
-        128 << 20,
-        ge=1 << 16,
-        description="Bytes of text in a Parquet shard (134217728 is 128 MiB; at least 65536).",
-    )
-
-    @field_validator("shares")
-    @classmethod
-    def _positive(cls, value: dict[str, float]) -> dict[str, float]:
-        wrong = [name for name, share in value.items() if not share > 0]
-        if wrong:
-            raise ValueError(f"the share of {wrong[0]!r} must be above 0")
-        return dict(sorted(value.items()))
 
 
 class LoraSettings(Settings):

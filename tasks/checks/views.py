@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from schemas.ledger import draw_ledger, with_prefix
 from schemas.parts import conversation_rows
+from schemas.tables import SPLITS
 
 #: Great Expectations compares columns of 64 bits at once, and all others value by value (70 times slower, measured).
 _WIDER = {pa.int32(): pa.int64(), pa.float32(): pa.float64()}
@@ -42,6 +43,9 @@ def summary_view(stage: str, summary: Mapping[str, int], rows_in: int | None) ->
         roles = sum(with_prefix(summary, "role:").values())
         row["conversations_miscounted"] = summary.get("rows:conversations", 0) - summary.get("kept", 0)
         row["messages_miscounted"] = summary.get("rows:messages", 0) - roles
+    if stage == "mix":
+        listed = sum(summary.get(f"rows:{split}", 0) for split in SPLITS)
+        row["unlisted"] = summary.get("rows:mixture", 0) - listed
     return pd.DataFrame([row])
 
 
@@ -139,6 +143,17 @@ def _placements(data: pa.Table, tables: Mapping[str, pa.Table]) -> pd.DataFrame:
     return frame
 
 
+def _targets(data: pa.Table, tables: Mapping[str, pa.Table]) -> pd.DataFrame:
+    """`outside`: rows beyond the bounds that are kept; each split is rounded to whole examples by itself."""
+    frame = _frame(data, ["kind", "name", "rows", "kept_low", "kept_high"])
+    parts = frame["kind"] != "total"
+    size = frame.loc[parts, "rows"].sum()
+    low, high = frame["kept_low"].fillna(0) * size, frame["kept_high"].fillna(0) * size
+    beyond = np.maximum(low - frame["rows"], frame["rows"] - high) - len(SPLITS)
+    frame["outside"] = np.where(parts, np.ceil(np.maximum(beyond, 0)), 0).astype(int)
+    return frame
+
+
 def _labels(data: pa.Table, tables: Mapping[str, pa.Table]) -> pd.DataFrame:
     frame = _frame(data, data.schema.names)
     frame["contradictory"] = ((frame["method"] == "unassigned") != frame["category"].isna()).astype(int)
@@ -152,6 +167,7 @@ def _labels(data: pa.Table, tables: Mapping[str, pa.Table]) -> pd.DataFrame:
 _TRIED = ("classifier", "unassigned")
 
 _VIEWS = {
+    "targets": _targets,
     "imports": _imports,
     "conversations": _conversations,
     "messages": _messages,

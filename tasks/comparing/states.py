@@ -10,9 +10,8 @@ from collections.abc import Iterable, Mapping
 import polars as pl
 import pyarrow as pa
 
-from schemas.outcomes import fates
+from schemas.outcomes import UNEXPLAINED, fates
 from schemas.parts import conversation_rows
-from schemas.settings import MixSettings
 
 #: Columns of a frame: number of the row over all parts, id, role, state, text (a hash, or null: not compared),
 #: and which of several rows with one id this is (0: the current copy).
@@ -87,18 +86,17 @@ def example_states(
     examples: pa.Table,
     clusters: pa.Table | None,
     mixture: pa.Table | None,
-    settings: MixSettings,
+    left_out: pa.Table | None = None,
     contaminated: pa.Table | None = None,
 ) -> pl.DataFrame:
     """The frame of a build's examples: the split of each that is in the corpus, or why it is not in it.
 
-    `examples` has example_id, source and text_hash; `clusters` example_id, keeper_id and method; `mixture` example_id
-    and split; `contaminated` example_id. A stage that the build has not reached is None.
+    `examples` has example_id and text_hash; `clusters` example_id, keeper_id and method; `mixture` example_id and
+    split; `left_out` example_id and reason; `contaminated` example_id. A stage not reached by the build is None.
     """
-    frame = pl.DataFrame(
-        {name: _series(examples[name]) for name in ("example_id", "source", "text_hash")}
-    ).with_row_index("row")
-    keeper, split = pl.lit(None, pl.String), pl.lit(None, pl.String)
+    frame = pl.DataFrame({name: _series(examples[name]) for name in ("example_id", "text_hash")})
+    frame = frame.with_row_index("row")
+    keeper = split = reason = pl.lit(None, pl.String)
     if clusters is not None:
         twins = pl.DataFrame({n: _series(clusters[n]) for n in ("example_id", "keeper_id", "method")})
         frame, keeper = frame.join(twins, on="example_id", how="left"), pl.col("keeper_id")
@@ -106,8 +104,11 @@ def example_states(
         frame = frame.with_columns(method=pl.lit(None, pl.String))
     asked = [] if contaminated is None else contaminated["example_id"].to_pylist()
     if mixture is not None:
-        places = pl.DataFrame({n: _series(mixture[n]) for n in ("example_id", "split")})
+        places = pl.DataFrame({n: _series(mixture[n]) for n in ("example_id", "split")}).unique("example_id")
         frame, split = frame.join(places, on="example_id", how="left"), pl.col("split")
+    if left_out is not None:
+        reasons = pl.DataFrame({n: _series(left_out[n]) for n in ("example_id", "reason")})
+        frame, reason = frame.join(reasons, on="example_id", how="left"), pl.col("reason")
     state = (
         pl.when(split.is_not_null())
         .then(split)
@@ -117,7 +118,7 @@ def example_states(
         .then(pl.lit("left_out:contaminated"))
         .when(mixture is None)
         .then(pl.lit("unique" if clusters is not None else "assembled"))
-        .otherwise(pl.concat_str(pl.lit("left_out:"), _left_out(settings)))
+        .otherwise(pl.concat_str(pl.lit("left_out:"), reason.fill_null(UNEXPLAINED)))
     )
     made = frame.select(
         pl.col("row").cast(pl.Int64),
@@ -127,11 +128,3 @@ def example_states(
         pl.col("text_hash").alias("text"),
     )
     return made.with_columns(copy=pl.int_range(pl.len(), dtype=pl.UInt32).over("id")).select(*FRAME)
-
-
-def _left_out(settings: MixSettings) -> pl.Expr:
-    """Why mix left out a unique example: by the settings there is one reason for each source."""
-    if not settings.shares:
-        return pl.lit("over_total")
-    has_share = pl.col("source").is_in(list(settings.shares))
-    return pl.when(has_share).then(pl.lit("over_share")).otherwise(pl.lit("source_without_share"))

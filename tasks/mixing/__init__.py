@@ -1,6 +1,5 @@
-"""Mixing: which examples, in which split, in which order; and the corpus that a trainer reads."""
+"""Mixing: which examples, in which phase, split and order; and the corpus that a trainer reads."""
 
-from tasks.mixing.corpus import publish_corpus
-from tasks.mixing.selection import choose
+from tasks.mixing.corpus import MixInputs, publish_corpus
 
-__all__ = ["choose", "publish_corpus"]
+__all__ = ["MixInputs", "publish_corpus"]

@@ -6,6 +6,7 @@ from tasks.reports.comparison import render_comparison
 from tasks.reports.context import ReportContext
 from tasks.reports.lines import BuildLine
 from tasks.reports.markdown import render_markdown
+from tasks.reports.mixture import account_of_mixture
 from tasks.reports.page import render_page
 from tasks.reports.statistics import Statistics
 from tasks.reports.tables import Tables
@@ -17,6 +18,7 @@ __all__ = [
     "ReportContext",
     "Statistics",
     "Tables",
+    "account_of_mixture",
     "collect_statistics",
     "render_builds",
     "render_comparison",

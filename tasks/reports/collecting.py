@@ -134,7 +134,16 @@ def _corpus(
     if not any(tables.has(split) for split in SPLITS):
         return given if any(given.values()) else None
     counts = dict.fromkeys(SPLITS, 0)
-    for split in SPLITS:
+    portions = list(scan_present(tables, "portions", ("phase", "source", "split", "examples")))
+    for part in portions:
+        once = part.filter(pc.equal(part["phase"], 0))
+        columns = {name: whole(once, name) for name in ("source", "split", "examples")}
+        for (source, split), count in tally(columns, weight="examples").items():
+            by_source[source, split] += count
+            counts[split] += count
+    if portions:
+        return counts
+    for split in SPLITS:  # a corpus of before there were phases: every example has one row
         for part in scan_present(tables, split, ("source",)):
             for (source,), count in tally({"source": whole(part, "source")}).items():
                 by_source[source, split] += count

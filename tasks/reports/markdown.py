@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from schemas.summary import BuildSummary
+from schemas.summary import BuildSummary, MixtureAccount
 from schemas.visible import visible
 from tasks.reports.context import ReportContext
+from tasks.reports.mixture import told_bounds
 from tasks.reports.reasons import filter_rows, reason_title
 from tasks.reports.statistics import Statistics
 from tasks.reports.story import sentence
@@ -36,7 +37,7 @@ def render_markdown(statistics: Statistics, context: ReportContext) -> str:
     if summary.error:
         lines += [f"**Stopped**: {plain(_first_line(summary.error), ERROR)}", ""]
     lines += ["### Stages", "", *_stages(summary), "", "### Filtering", "", *_filtering(statistics), ""]
-    lines += ["### Corpus", "", _corpus(summary), ""]
+    lines += ["### Corpus", "", _corpus(summary), "", *_mixture(summary.mixture)]
     lines += [f"- {plain(note, ERROR)}" for note in context.notes[:ROWS]]
     lines += ["", *_places(summary)]
     return "\n".join(lines)
@@ -113,6 +114,20 @@ def _corpus(summary: BuildSummary) -> str:
     if not any(corpus.model_dump().values()):
         return "There is none yet."
     return f"{corpus.train:,} train, {corpus.validation:,} validation, {corpus.test:,} test examples."
+
+
+def _mixture(mixture: MixtureAccount | None) -> list[str]:
+    if mixture is None or not mixture.contract:
+        return []
+    lines = ["| mixture | asked | as a share | got | examples | of |", "|---|--:|--:|--:|--:|--:|"]
+    for target in mixture.contract[:ROWS]:
+        share = "–" if target.share is None else f"{target.share:.1%}"
+        asked, bounds = told_bounds(*target.asked), told_bounds(target.low, target.high, 100, "%")
+        counts = f"{target.got:,} | {target.available:,}"
+        lines.append(f"| {plain(target.name)} | {asked} | {bounds} | {share} | {counts} |")
+    if rest := mixture.contract[ROWS:]:
+        lines.append(f"| {len(rest):,} more | | | | | |")
+    return [*lines, ""]
 
 
 def _places(summary: BuildSummary) -> Sequence[str]:

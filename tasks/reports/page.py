@@ -22,6 +22,7 @@ SECTIONS = (
     ("lengths", "Languages & lengths"),
     ("sources", "Sources & splits"),
     ("duplicates", "Duplicates"),
+    ("mixture", "Mixture"),
     ("validation", "Validation"),
     ("files", "Files read"),
     ("settings", "Settings & fingerprints"),

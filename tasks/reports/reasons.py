@@ -32,6 +32,16 @@ DECIDED_BY_MIXING = {
     "over_total": ("Over the total", "The settings ask for fewer examples; a seeded lot chose others."),
     "over_share": ("Over its share", "Its source has its share of the corpus without it."),
     "source_without_share": ("Source without share", "The settings give its source no share."),
+    "over_range": ("Over its range", "Its category has its part of the corpus without it."),
+    "category_without_range": ("Category without range", "The settings give its category no range."),
+    "uncategorised": (
+        "Uncategorised",
+        "It has no category, and the mixture is made of ranges of categories.",
+    ),
+    "too_long": ("Too long", "It has more tokens than the settings allow."),
+    "bridges_frozen_splits": ("Bridges frozen splits", "It says what examples of two frozen splits say."),
+    "in_no_phase": ("In no phase", "No phase reads its category."),
+    "over_phase": ("Over its phases", "The phases that read its category are full without it."),
 }
 #: Reasons and repairs of the assembly.
 DECIDED_BY_ASSEMBLY = {

@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 
 from schemas.visible import visible
 from tasks.reports.languages import language_name
+from tasks.reports.mixture import told_bounds
 from tasks.reports.reasons import percent, reason_meaning, reason_title, state_title
 
 #: Longest settings text that is shown.
@@ -32,6 +33,7 @@ def environment() -> Environment:
         size=_size,
         language=language_name,
         percent=percent,
+        bounds=told_bounds,
         title_of=reason_title,
         meaning_of=reason_meaning,
         state=state_title,

@@ -11,8 +11,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from schemas.summary import MixtureAccount
 from schemas.visible import visible
 from tasks.reports.context import ReportContext
+from tasks.reports.mixture import told_bounds
 from tasks.reports.reasons import FAMILIES, FilterRow, filter_rows
 from tasks.reports.statistics import RuleStatistics, Statistics
 
@@ -36,7 +38,7 @@ def render_terminal(statistics: Statistics, context: ReportContext) -> Renderabl
         parts.append(Text("  The filter was not reached.", style="dim"))
     for family in FAMILIES:
         parts += _top_matches(statistics, family)
-    parts += [Text(), *_facts(statistics, context)]
+    parts += [Text(), *_facts(statistics, context), *_mixture(context.summary.mixture)]
     return Group(*parts)
 
 
@@ -81,7 +83,55 @@ def _facts(statistics: Statistics, context: ReportContext) -> list[RenderableTyp
         facts.add_row("Examples", Text(_examples(statistics)))
     if statistics.corpus is not None:
         facts.add_row("Corpus", Text(_splits(statistics.corpus)))
+    mixture = context.summary.mixture
+    if mixture is not None and mixture.counted:
+        tokens = sum(portion.tokens or 0 for portion in mixture.sources)
+        facts.add_row("Tokens", Text(f"{tokens:,}"))
     return [facts]
+
+
+def _mixture(mixture: MixtureAccount | None) -> list[RenderableType]:
+    """Targets against what was got, and the phases; nothing where nothing was asked."""
+    if mixture is None or mixture.is_plain:
+        return []
+    found: list[RenderableType] = []
+    if mixture.contract:
+        found += [Text(), Text("Mixture: asked, as a share, got", style="bold"), _targets(mixture)]
+    if len(mixture.phases) > 1:
+        found += [Text(), Text("Phases:", style="bold"), _phases(mixture)]
+    return found
+
+
+def _targets(mixture: MixtureAccount) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("", overflow="fold", max_width=24)
+    for heading in ("asked", "share", "got", "examples", "of"):
+        table.add_column(heading, justify="right")
+    for target in mixture.contract:
+        got = "–" if target.share is None else f"{target.share:.1%}"
+        table.add_row(
+            Text(visible(target.name, 60)),
+            told_bounds(*target.asked),
+            told_bounds(target.low, target.high, 100, "%"),
+            Text(got, style="yellow" if target.remark else "green"),
+            f"{target.got:,}",
+            f"{target.available:,}",
+        )
+    return table
+
+
+def _phases(mixture: MixtureAccount) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for heading in ("", "phase"):
+        table.add_column(heading, overflow="fold")
+    splits = mixture.phases[0].splits
+    for heading in (*splits, *(["tokens"] if mixture.counted else [])):
+        table.add_column(heading, justify="right")
+    for phase in mixture.phases:
+        tokens = [f"{phase.tokens:,}"] if phase.tokens is not None else []
+        rows = [f"{phase.splits[split]:,}" for split in splits]
+        table.add_row(str(phase.phase), Text(visible(phase.name, 60)), *rows, *tokens)
+    return table
 
 
 def _scoring(statistics: Statistics, context: ReportContext) -> str:

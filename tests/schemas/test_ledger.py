@@ -16,7 +16,10 @@ BALANCED = {
     "assemble": ({"trained": 3, "context": 3, "masked": 1, "set_aside:unanswered": 1}, 8),
     "dedup": ({"keepers": 3, "set_aside:exact_duplicate": 1}, 4),
     "label": ({"rows:labels": 4}, 4),
-    "mix": ({"rows:train": 2, "rows:validation": 1, "rows:test": 1, "set_aside:over_total": 3}, 7),
+    "mix": (
+        {"examples:train": 2, "examples:validation": 1, "examples:test": 1, "set_aside:over_total": 3},
+        7,
+    ),
 }
 
 

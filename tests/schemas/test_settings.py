@@ -10,7 +10,7 @@ import yaml
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from schemas.errors import SettingsError
-from schemas.settings import BuildSettings, Rule
+from schemas.settings import BuildSettings, Phase, Rule
 from schemas.settings.loading import (
     apply_overrides,
     load_build_settings,
@@ -33,7 +33,7 @@ def written(folder: Path, name: str, text: str) -> Path:
 
 def test_presets_are_where_they_are_looked_for() -> None:
     found = {(path.parent.relative_to(PRESETS).as_posix(), path.stem) for path in SHIPPED}
-    assert found == {(kind, name) for kind in ("build", "train") for name in preset_names(kind)}
+    assert found == {(kind, name) for kind in ("build", "mixture", "train") for name in preset_names(kind)}
     assert {("build", "default"), ("build", "guide"), ("build", "offline"), ("train", "demo")} <= found
 
 
@@ -44,6 +44,12 @@ def test_every_shipped_preset_loads_and_describes_itself(path: Path) -> None:
     if path.parent.name == "build":
         loaded = load_build_settings(path.stem).model_dump()
         del given["description"]
+    elif path.parent.name == "mixture":
+        loaded = load_build_settings(overrides=[f"mix.preset={path.stem}"]).mix.model_dump(mode="json")
+        del given["description"]
+        given["phases"] = [
+            Phase.model_validate(phase).model_dump(mode="json") for phase in given.get("phases", [])
+        ]
     else:
         loaded = load_lora_preset(path.stem).model_dump()
     for key, value in given.items():

@@ -25,7 +25,7 @@ from storage.stages import Given, Stage, Unit, aligned_units, corpus_unit, finge
 from storage.store import STAGING, Store
 from tasks.checks import StageSuite
 from tasks.dedup import find_duplicates
-from tests.schemas.rows import MemoryDataset, table
+from tests.schemas.rows import MemoryDataset, an_id, table
 from tests.storage.toy_stage import ROWS, ToySettings, ToySuite, make, work
 
 
@@ -342,3 +342,21 @@ def test_a_table_without_its_schema_is_never_written(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="table mixture does not have its schema"):
         materialize(store_in(tmp_path), stage, ToySettings(), {}, [Unit(("a",), Given(1))], AnySuite())
     assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_files_of_a_corpus_part_are_called_by_its_label(tmp_path: Path) -> None:
+    row = {"example_id": an_id("a"), "conversation_id": an_id("c"), "source": "x", "phase": 2, "messages": []}
+    labels = ["train-phase2-00000-of-00001", None]
+
+    def work(argument: object, settings: ToySettings) -> Iterator[Part]:
+        for label in labels:
+            yield Part({"train": table("train", row)}, {"current_repeated": 0}, label)
+
+    welcoming = StageSuite("reconcile", 0)  # it asks nothing of this table
+    stage, store = Stage("mix", 1, "corpus", "examples", work), store_in(tmp_path)
+    made = materialize(store, stage, ToySettings(), {}, [Unit(("x",), Given(0))], welcoming)
+    names = [Path(file.path).name for file in made.dataset.files("train")]
+    digest = made.dataset.files("train")[0].digest
+    assert names == [f"train-phase2-00000-of-00001-{digest}.parquet", f"train-00001-{digest}.parquet"]
+    again = materialize(store, stage, ToySettings(), {}, [Unit(("x",), Given(0))], welcoming)
+    assert again.cached

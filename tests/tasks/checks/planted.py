@@ -135,6 +135,13 @@ def good_parts() -> dict[str, Tables]:
                 split: table(split, *({"example_id": i, "messages": said(("user", False))} for i in (A, B)))
                 for split in SPLITS
             },
+            "targets": table(
+                "targets",
+                {"kind": "category", "name": "tool", "rows": 60, "kept_low": 0.5, "kept_high": 0.8},
+                {"kind": "category", "name": "factual", "rows": 40, "kept_low": 0.38, "kept_high": 0.5},
+                {"kind": "total", "name": "total", "rows": 100},
+            ),
+            "left_out": table("left_out", {"example_id": C, "reason": "over_range"}),
         },
     }
 
@@ -161,8 +168,9 @@ GOOD_SUMMARIES: dict[str, tuple[dict[str, int], int | None]] = {
         4,
     ),
     "mix": (
-        {"rows:train": 1, "rows:validation": 1, "rows:test": 1, "set_aside:over_total": 2, "unlisted": 0}
-        | {"foreign_chars": 0, "straddling": 0, "shares_missed": 0},
+        {"rows:train": 2, "rows:validation": 1, "rows:test": 1, "rows:mixture": 4, "set_aside:over_total": 2}
+        | {"examples:train": 1, "examples:validation": 1, "examples:test": 1}
+        | {"foreign_chars": 0, "straddling": 0},
         5,
     ),
 }
@@ -238,6 +246,9 @@ ROW_FAULTS: dict[Key, Fault] = {
     ("mix", "mixture", "example_id is a 128-bit id"): Fault(0, {"example_id": "e1"}),
     ("mix", "mixture", "split is a known one"): Fault(1, {"split": "dev"}),
     ("mix", "mixture", "the order counts up from 0"): Fault(1, {"order": -1}),
+    ("mix", "targets", "each category or source has the part that was asked for"): Fault(1, {"rows": 30}),
+    ("mix", "left_out", "example_id is a 128-bit id"): Fault(0, {"example_id": "e1"}),
+    ("mix", "left_out", "reason is present"): Fault(0, {"reason": None}),
     **{("mix", split, "example_id is a 128-bit id"): Fault(1, {"example_id": "e1"}) for split in SPLITS},
 }
 
@@ -266,11 +277,12 @@ SUMMARY_FAULTS: dict[Key, dict[str, int]] = {
     ("dedup", "summary", "a keeper is kept"): {"keepers_removed": 1},
     ("dedup", "summary", "a copy is as similar to its keeper as was asked for"): {"unlike_keeper": 1},
     ("dedup", "summary", "what an evaluation asks is in no cluster"): {"contaminated_kept": 1},
-    ("mix", "summary", "the mixture lists exactly what the corpus holds"): {"unlisted": 1},
+    ("mix", "summary", "the mixture lists exactly what the corpus holds"): {"rows:mixture": 3},
     ("mix", "summary", NO_METADATA): {"foreign_chars": 14},
-    ("mix", "summary", "a conversation stands in one split only"): {"straddling": 1},
-    ("mix", "summary", "each source has the share that was asked for"): {"shares_missed": 1},
-    ("mix", "summary", "there is something to train on"): {"rows:train": 0, "rows:test": 2},
+    ("mix", "summary", "a conversation, and a cluster of near-duplicates, stands in one split only"): {
+        "straddling": 1
+    },
+    ("mix", "summary", "there is something to train on"): {"rows:train": 0, "rows:test": 3},
 }
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from schemas.comparison import setting_text
 from schemas.manifest import SourceFile
-from schemas.settings import BuildSettings, MixSettings
+from schemas.settings import BuildSettings
 from tasks.comparing import changed_inputs, changed_settings, example_states
 from tests.schemas.rows import an_id, table
 
@@ -61,36 +61,26 @@ def test_files_are_compared_by_content() -> None:
     assert [f.label for f in removed] == ["two again.json"]
 
 
-def examples(*sources: str) -> pa.Table:
-    return table("examples", *({"example_id": an_id(n), "source": s} for n, s in enumerate(sources)))
-
-
-def states(
-    sources: list[str], settings: MixSettings, keeper: dict[int, int], split: dict[int, str]
-) -> list[str]:
-    clusters = table(
-        "clusters", *({"example_id": an_id(m), "keeper_id": an_id(k)} for m, k in keeper.items())
-    )
-    mixture = table("mixture", *({"example_id": an_id(n), "split": s} for n, s in split.items()))
-    found = example_states(examples(*sources), clusters, mixture, settings)
-    return found.sort("row")["state"].to_list()
+def examples(size: int) -> pa.Table:
+    return table("examples", *({"example_id": an_id(n), "source": "a"} for n in range(size)))
 
 
 def test_an_example_is_in_a_split_or_left_out_for_a_reason() -> None:
-    twins = {0: 0, 1: 0}
-    assert states(["a"] * 4, MixSettings(total=2), twins, {0: "train", 2: "test"}) == [
-        "train", "left_out:exact_duplicate", "test", "left_out:over_total",
-    ]  # fmt: skip
-    shares = MixSettings(shares={"a": 1.0})
-    assert states(["a", "a", "b"], shares, {}, {0: "train"}) == [
-        "train", "left_out:over_share", "left_out:source_without_share",
+    twins = [{"example_id": an_id(n), "keeper_id": an_id(0)} for n in (0, 1)]
+    places = [(0, 1, "train"), (2, 1, "test"), (0, 2, "train")]  # the first example stands in two phases
+    mixture = [{"example_id": an_id(n), "phase": phase, "split": split} for n, phase, split in places]
+    reasons = [{"example_id": an_id(3), "reason": "over_range"}]
+    found = example_states(
+        examples(5), table("clusters", *twins), table("mixture", *mixture), table("left_out", *reasons)
+    )
+    assert found.sort("row")["state"].to_list() == [
+        "train", "left_out:exact_duplicate", "test", "left_out:over_range", "left_out:unexplained",
     ]  # fmt: skip
 
 
 def test_stages_that_were_not_reached_say_so() -> None:
-    unmixed = example_states(examples("a"), table("clusters"), None, MixSettings())
-    assert unmixed["state"].to_list() == ["unique"]
-    assert example_states(examples("a"), None, None, MixSettings())["state"].to_list() == ["assembled"]
+    assert example_states(examples(1), table("clusters"), None)["state"].to_list() == ["unique"]
+    assert example_states(examples(1), None, None)["state"].to_list() == ["assembled"]
 
 
 def test_the_reason_says_by_which_method_a_copy_was_found_and_what_an_evaluation_asks() -> None:
@@ -100,7 +90,7 @@ def test_the_reason_says_by_which_method_a_copy_was_found_and_what_an_evaluation
     ]
     asked = table("contaminated", {"example_id": an_id(4), "evaluation": "eval.txt:1"})
     mixture = table("mixture", {"example_id": an_id(0), "split": "train"})
-    found = example_states(examples(*"aaaaa"), table("clusters", *rows), mixture, MixSettings(), asked)
+    found = example_states(examples(5), table("clusters", *rows), mixture, contaminated=asked)
     assert found.sort("row")["state"].to_list() == [
         "train", "left_out:near_duplicate", "left_out:exact_duplicate", "left_out:semantic_duplicate",
         "left_out:contaminated",
