@@ -147,8 +147,10 @@ def _examples(statistics: Statistics) -> str:
     total = statistics.examples.total if statistics.examples else 0
     if statistics.duplicates is None:
         return f"{total:,}"
-    removed = statistics.duplicates.removed
-    return f"{total - removed:,} after removing {removed:,} {'duplicate' if removed == 1 else 'duplicates'}"
+    removed, asked = statistics.duplicates.removed, sum(statistics.duplicates.contaminated.values())
+    duplicates = f"{removed:,} {'duplicate' if removed == 1 else 'duplicates'}"
+    also = f" and {asked:,} that an evaluation asks" if asked else ""
+    return f"{total - removed - asked:,} after removing {duplicates}{also}"
 
 
 def _splits(corpus: Mapping[str, int]) -> str:
