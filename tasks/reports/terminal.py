@@ -149,7 +149,7 @@ def _examples(statistics: Statistics) -> str:
         return f"{total:,}"
     removed, asked = statistics.duplicates.removed, sum(statistics.duplicates.contaminated.values())
     duplicates = f"{removed:,} {'duplicate' if removed == 1 else 'duplicates'}"
-    also = f" and {asked:,} that an evaluation asks" if asked else ""
+    also = f", {asked:,} contaminated" if asked else ""
     return f"{total - removed - asked:,} after removing {duplicates}{also}"
 
 

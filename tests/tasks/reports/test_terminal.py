@@ -53,12 +53,14 @@ def test_top_matches_examples_and_splits_follow(tables: Any, context: ReportCont
     assert any(line.startswith("Toxicity 4 scored by profanity, 7 not scored; degraded:") for line in lines)
 
 
-def test_what_an_evaluation_asks_is_not_counted_among_the_examples_left(tables: Any, context: ReportContext) -> None:
+def test_what_an_evaluation_asks_is_not_counted_among_the_examples_left(
+    tables: Any, context: ReportContext
+) -> None:
     statistics = collect_statistics(tables, context)
     assert statistics.duplicates is not None
     duplicates = dataclasses.replace(statistics.duplicates, contaminated={"eval.txt": 1})
     lines = printed(dataclasses.replace(statistics, duplicates=duplicates), context)
-    assert "Examples 1 after removing 1 duplicate and 1 that an evaluation asks" in lines
+    assert "Examples 1 after removing 1 duplicate, 1 contaminated" in lines
 
 
 def test_without_a_scorer_it_says_not_scored(tables: Any, context: ReportContext) -> None:
