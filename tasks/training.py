@@ -27,7 +27,7 @@ def lora_settings(run: Run) -> LoraSettings:
     name = run.settings.train.lora
     if name is None:
         raise AssertionError("no training was asked for")
-    return LoraSettings(preset=load_lora_preset(name))
+    return LoraSettings(preset=load_lora_preset(name, run.settings.train.lora_changes))
 
 
 TRAIN_LORA = Step(

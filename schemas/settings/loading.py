@@ -33,10 +33,10 @@ def preset_values(kind: str, name: str) -> dict[str, Any]:
     return _mapping(yaml.safe_load(text), f"{kind} preset {name}")
 
 
-def load_lora_preset(name: str) -> LoraPreset:
-    """A model preset by name or YAML path. Raises SettingsError."""
+def load_lora_preset(name: str, changes: Mapping[str, Any] | None = None) -> LoraPreset:
+    """A model preset by name or YAML path, with some of its settings changed. Raises SettingsError."""
     try:
-        return LoraPreset.model_validate(preset_values("train", name))
+        return LoraPreset.model_validate(_merge(preset_values("train", name), changes or {}))
     except ValidationError as error:
         raise settings_error(error, LoraPreset, f"model preset {name}") from None
 
