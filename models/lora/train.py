@@ -18,8 +18,9 @@ from models.lora.result import LoraResult
 from models.lora.saving import save_adapter
 from models.lora.training import OnStep, Trained, train_adapter
 from models.quiet import forbid_telemetry, quiet_datasets, quiet_libraries
-from schemas.errors import StageFailed, StoreError
+from schemas.errors import SettingsError, StageFailed, StoreError
 from schemas.settings import LoraPreset
+from schemas.settings.training import DemoBase
 
 #: Distributions whose version changes the result of a run.
 LIBRARIES = ("accelerate", "datasets", "peft", "tokenizers", "torch", "transformers", "trl")
@@ -65,6 +66,8 @@ def _train(
     rows = load_split(corpus.get("train", ()), work / "train")
     if rows is None:
         raise StageFailed("there is nothing to train on: the corpus has no training example")
+    if not isinstance(preset.base, DemoBase) or preset.max_steps is None:
+        raise SettingsError("only the demo base can be trained so far, for a number of max_steps")
     tokenizer = train_tokenizer(texts_of(rows), preset.base.vocab_size, preset.max_length)
     build_demo_base(preset.base, tokenizer, preset.max_length, preset.seed, out / BASE)
     train, counts = encode_split(rows, tokenizer, preset.max_length)

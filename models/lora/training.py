@@ -59,7 +59,7 @@ def train_adapter(
     before = mean_loss(trainer, validation)
     trainer.train()
     after = mean_loss(trainer, validation)
-    _check_losses(losses, preset.max_steps, after)
+    _check_losses(losses, preset.max_steps or len(losses), after)
     return Trained(trainer.model, tuple(losses), before, after)
 
 
@@ -120,7 +120,7 @@ def _arguments(preset: LoraPreset, work: Path) -> Any:
 
     return SFTConfig(
         output_dir=str(work),
-        max_steps=preset.max_steps,
+        max_steps=preset.max_steps or -1,
         per_device_train_batch_size=preset.batch_size,
         gradient_accumulation_steps=preset.gradient_accumulation,
         learning_rate=preset.learning_rate,
