@@ -66,7 +66,7 @@ def give_name(
     check_free(store, kind, name, stage, fingerprint, overwrite)
     place = _place(store, kind, name)
     target = os.path.relpath(store.full(artifact_folder(stage, fingerprint)), place.parent)
-    if place.is_symlink() and os.readlink(place) == target:
+    if place.is_symlink() and str(place.readlink()) == target:
         return place
     with translated("name the artifact", str(place)):
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -124,5 +124,5 @@ def _owner(place: Path) -> tuple[str, str] | None:
     """Stage and fingerprint of the artifact that a name stands for; None when it is no link of ours."""
     if not place.is_symlink():
         return None
-    parts = Path(os.readlink(place)).parts
+    parts = place.readlink().parts
     return (parts[-2], parts[-1]) if len(parts) >= 2 and _FINGERPRINT.fullmatch(parts[-1]) else None

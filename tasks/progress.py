@@ -13,8 +13,8 @@ class Listener(Protocol):
     def started(self, stage: str) -> None:
         """A stage begins."""
 
-    def advanced(self, stage: str, done: int, total: int) -> None:
-        """`done` of `total` bytes (or steps) of the stage's open work."""
+    def advanced(self, stage: str, done: int, total: int, note: str = "") -> None:
+        """`done` of `total` bytes (or steps) of the stage's open work; `note` is shown beside it."""
 
     def finished(self, summary: StageSummary) -> None:
         """A stage stands."""
@@ -23,7 +23,7 @@ class Listener(Protocol):
 class _Silence:
     def started(self, stage: str) -> None: ...
 
-    def advanced(self, stage: str, done: int, total: int) -> None: ...
+    def advanced(self, stage: str, done: int, total: int, note: str = "") -> None: ...
 
     def finished(self, summary: StageSummary) -> None: ...
 

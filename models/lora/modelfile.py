@@ -58,7 +58,9 @@ def _text(text: str) -> str:
 
 def _long(text: str) -> str:
     if '"""' in text:
-        raise StageFailed("the template or the system prompt holds three quotes, which a Modelfile cannot say")
+        raise StageFailed(
+            "the template or the system prompt holds three quotes, which a Modelfile cannot say"
+        )
     return f'"""{text}"""'
 
 

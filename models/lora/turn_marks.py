@@ -109,14 +109,16 @@ def _turn(role: str, content: str) -> dict[str, str]:
 
 def _probes() -> list[tuple[list[dict[str, str]], bool]]:
     """Conversations on which a template must agree with its marks; contents without white space at their ends."""
-    question, answer, system = _turn("user", "What is it?\n\nTell me."), _turn("assistant", "2 < 3 & so"), "Be brief."
+    question, answer, system = (
+        _turn("user", "What is it?\n\nTell me."),
+        _turn("assistant", "2 < 3 & so"),
+        "Be brief.",
+    )
     more = [_turn("user", "Și-apoi?"), _turn("assistant", "Nimic.\nAtât."), _turn("user", "{{ x }}")]
     chats = [[question], [question, answer, more[0]], [question, answer, *more]]
     told = [[_turn("system", system), *chat] for chat in chats]
     finished = [[question, answer], [_turn("system", system), question, answer, *more[:2]]]
     return [*((chat, True) for chat in [*chats, *told]), *((chat, False) for chat in finished)]
-
-
 
 
 def _write(turns: Turns, template: Template, tokenizer: Any, ask: bool) -> str:

@@ -20,7 +20,7 @@ NAMES = {"user": "Drew", "assistant": "Ada"}
 CHATS = [
     [("user", "Ce faci?")],
     [("system", "Vorbești scurt."), ("user", "Ce faci?")],
-    [("user", "one"), ("assistant", "two\n\nlines"), ("user", "{{ .System }} <b>"), ("assistant", "ok"), ("user", "so?")],
+    [("user", "one"), ("assistant", "two\n\nlines"), ("user", "{{ .System }} <b>"), ("assistant", "ok"), ("user", "?")],
     [("system", "S"), ("user", "one"), ("assistant", "two"), ("user", "three")],
 ]  # fmt: skip
 KNOWN = [*sorted(FAMILIES), "named"]
@@ -107,7 +107,9 @@ def test_what_a_modelfile_cannot_say() -> None:
 )
 def test_a_template_that_does_more_is_refused(odd: str) -> None:
     tokenizer, template = agreed("named")
-    clever = template.chat_template.replace("{%- for message in messages -%}", "{%- for message in messages -%}" + odd)
+    clever = template.chat_template.replace(
+        "{%- for message in messages -%}", "{%- for message in messages -%}" + odd
+    )
     assert clever != template.chat_template
     with pytest.raises(StageFailed, match="more than put marks"):
         find_marks(template.model_copy(update={"chat_template": clever}), tokenizer)
