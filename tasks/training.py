@@ -9,12 +9,12 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from models.lora import LIBRARIES, train_lora
+from models.lora import LIBRARIES, StepDone, Watcher, base_identity, train_lora
 from schemas.settings import LoraSettings
 from schemas.settings.loading import load_lora_preset
 from schemas.summary import PartCounts, StageSummary
 from schemas.tables import SPLITS
-from storage.artifacts import artifact_folder, make_artifact
+from storage.artifacts import artifact_folder, make_artifact, working_folder
 from storage.crashes import bugs_kept_private
 from storage.datasets import verify
 from storage.stages import Stage
@@ -27,12 +27,13 @@ def lora_settings(run: Run) -> LoraSettings:
     name = run.settings.train.lora
     if name is None:
         raise AssertionError("no training was asked for")
-    return LoraSettings(preset=load_lora_preset(name))
+    preset = load_lora_preset(name)
+    return LoraSettings(preset=preset, base=base_identity(preset, run.home.cache))
 
 
 TRAIN_LORA = Step(
     stage=Stage(
-        "train-lora", version=1, kind="corpus", unit="examples", function=train_lora, libraries=LIBRARIES
+        "train-lora", version=2, kind="corpus", unit="examples", function=train_lora, libraries=LIBRARIES
     ),
     settings=lora_settings,
     reads=dict.fromkeys(SPLITS, "mix"),
@@ -45,8 +46,8 @@ def train_adapter(run: Run) -> StageSummary:
     name, begun = TRAIN_LORA.name, time.monotonic()
     listener().started(name)
     mark = run.record.stages[name]
-    with bugs_kept_private():
-        account, cached = make_artifact(run.store, name, mark, lambda out: _train(run, out))
+    with bugs_kept_private(), working_folder(run.store, name, mark) as work:
+        account, cached = make_artifact(run.store, name, mark, lambda out: _train(run, out, work))
     summary = summarise_training(run, account, cached, time.monotonic() - begun)
     listener().finished(summary)
     return summary
@@ -72,7 +73,14 @@ def adapter_folder(run: Run) -> Path:
     return Path(run.store.full(artifact_folder(TRAIN_LORA.name, run.record.stages[TRAIN_LORA.name])))
 
 
-def _train(run: Run, out: Path) -> dict[str, Any]:
+class _Told(Watcher):
+    """Passes steps on to whoever listens to stages."""
+
+    def stepped(self, step: StepDone) -> None:
+        listener().advanced(TRAIN_LORA.name, step.step, step.steps)
+
+
+def _train(run: Run, out: Path, work: Path) -> dict[str, Any]:
     corpus = run.dataset("mix")
     for file in (file for split in SPLITS for file in corpus.files(split)):
         verify(run.store, file)  # the trainer opens the shards by itself
@@ -81,6 +89,8 @@ def _train(run: Run, out: Path) -> dict[str, Any]:
         lora_settings(run).preset,
         {split: paths for split, paths in shards.items() if paths},
         out,
-        on_step=lambda step, total, loss: listener().advanced(TRAIN_LORA.name, step, total),
+        work=work,
+        cache=run.home.cache,
+        watcher=_Told(),
     )
     return result.model_dump(mode="json")
