@@ -62,6 +62,10 @@ class TerminalListener:
         if note and not self.console.is_terminal and (done == total or done % max(1, total // 10) == 0):
             self.console.print(f"  {stage} {done:,} of {total:,}: {note}", highlight=False, soft_wrap=True)
 
+    def noted(self, stage: str, text: str) -> None:
+        """A line that stays."""
+        self.console.print(f"  {stage}: {visible(text)}", highlight=False, soft_wrap=True, markup=False)
+
     def finished(self, summary: StageSummary) -> None:
         """A stage stands: its line stays."""
         self._remove()

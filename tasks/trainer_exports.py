@@ -124,7 +124,9 @@ def _axolotl(turns: Sequence[Turn], made: TrainerExport, split: str) -> Iterator
         return
     made.replies[split] += sum(turn["replies"] for turn in turns if turn["learn"])
     yield {
-        "messages": [{"role": turn["role"], "content": turn["content"], "train": turn["learn"]} for turn in turns]
+        "messages": [
+            {"role": turn["role"], "content": turn["content"], "train": turn["learn"]} for turn in turns
+        ]
     }
 
 
@@ -144,7 +146,7 @@ def _llama_factory(turns: Sequence[Turn], made: TrainerExport, split: str) -> It
 
 
 def _unsloth(turns: Sequence[Turn], made: TrainerExport, split: str) -> Iterator[dict[str, Any]]:
-    """Role and content; a conversation ends where a reply stands that must not be learned, and begins anew behind it."""
+    """Role and content; a conversation ends where a masked reply stands, and begins anew behind it."""
     system, spoken = _alternating(turns, made)
     head = [{"role": "system", "content": system}] if system else []
     stretch: list[Turn] = []

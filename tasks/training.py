@@ -10,12 +10,12 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from models.lora import LIBRARIES, train_lora
+from models.lora import LIBRARIES, base_identity, train_lora
 from schemas.settings import LoraSettings
 from schemas.settings.loading import load_lora_preset
 from schemas.summary import PartCounts, StageSummary
 from schemas.tables import SPLITS
-from storage.artifacts import artifact_folder, find_artifact, make_artifact
+from storage.artifacts import artifact_folder, find_artifact, make_artifact, working_folder
 from storage.crashes import bugs_kept_private
 from storage.names import check_free, give_name
 from storage.stages import Stage
@@ -24,7 +24,7 @@ from tasks.progress import listener
 from tasks.reports.markdown import plain
 from tasks.running import Run, Step
 from tasks.trained import describe, run_view, write_training_page
-from tasks.training_log import StepLog, logs_of
+from tasks.training_log import RunLog, logs_of
 
 #: The kind of name that adapters have: `artifacts/lora/<name>`.
 NAMES = "lora"
@@ -35,12 +35,13 @@ def lora_settings(run: Run) -> LoraSettings:
     name = run.settings.train.lora
     if name is None:
         raise AssertionError("no training was asked for")
-    return LoraSettings(preset=load_lora_preset(name, run.settings.train.lora_changes))
+    preset = load_lora_preset(name, run.settings.train.lora_changes)
+    return LoraSettings(preset=preset, base=base_identity(preset, run.home.cache))
 
 
 TRAIN_LORA = Step(
     stage=Stage(
-        "train-lora", version=1, kind="corpus", unit="examples", function=train_lora, libraries=LIBRARIES
+        "train-lora", version=2, kind="corpus", unit="examples", function=train_lora, libraries=LIBRARIES
     ),
     settings=lora_settings,
     reads=dict.fromkeys(SPLITS, "mix"),
@@ -60,7 +61,8 @@ def train_adapter(run: Run, name: str | None = None, overwrite: bool = False) ->
     with bugs_kept_private():
         check_free(run.store, NAMES, called, stage, mark, overwrite)
         verify_corpus(open_corpus(run.home, run.record.stages["mix"]))
-        account, cached = make_artifact(run.store, stage, mark, lambda out: _train(run, out))
+        with working_folder(run.store, stage, mark) as work:
+            account, cached = make_artifact(run.store, stage, mark, lambda out: _train(run, out, work))
         give_name(run.store, NAMES, called, stage, mark, overwrite)
         page = report_training(run, called)
     summary = summarise_training(run, account, cached, time.monotonic() - begun)
@@ -118,16 +120,10 @@ def corpus_shards(run: Run) -> dict[str, list[Path]]:
     return {split: paths for split, paths in shards.items() if paths}
 
 
-def _train(run: Run, out: Path) -> dict[str, Any]:
-    preset, log = lora_settings(run).preset, StepLog(logs_folder(run))
-    result = train_lora(
-        preset,
-        corpus_shards(run),
-        out,
-        on_step=lambda step, steps, loss: listener().advanced(
-            TRAIN_LORA.name, step, steps, log.heard(step, steps, loss)
-        ),
-    )
+def _train(run: Run, out: Path, work: Path) -> dict[str, Any]:
+    preset = lora_settings(run).preset
+    watcher = RunLog(TRAIN_LORA.name, logs_folder(run))
+    result = train_lora(preset, corpus_shards(run), out, work=work, cache=run.home.cache, watcher=watcher)
     account = result.model_dump(mode="json")
     describe(run, preset, account, out)
     return account
@@ -146,6 +142,5 @@ def _markdown(run: Run, name: str, summary: StageSummary, page: Path) -> str:
         "folder": adapter_folder(run),
         "report": page,
     }
-    return "\n".join(
-        ["| | |", "|---|---|", *(f"| {key} | {plain(str(value))} |" for key, value in rows.items())]
-    )
+    cells = (f"| {key} | {plain(str(value))} |" for key, value in rows.items())
+    return "\n".join(["| | |", "|---|---|", *cells])

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from models.lora import Measured, Preflight, StepDone, Watcher
 from storage.home import Home
 from storage.store import translated
+from tasks.progress import listener
 
-STEPS, SHOWN, PREFLIGHT, SAMPLES = "steps.jsonl", "shown.json", "preflight.json", "samples.json"
+STEPS, PREFLIGHT, MEASURED, NOTES, SAMPLES = (
+    "steps.jsonl", "preflight.json", "measured.json", "notes.json", "samples.json"
+)  # fmt: skip
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
@@ -40,29 +44,58 @@ def write_list(path: Path, items: Sequence[BaseModel]) -> None:
         path.write_text(json.dumps(values, ensure_ascii=False, indent=1), "utf-8")
 
 
-class StepLog:
-    """Hears of each optimizer step. A run that goes on after a crash adds its lines: the last one of a step counts."""
+class RunLog(Watcher):
+    """Writes down what a run tells of itself, and shows it to whoever listens to stages.
 
-    def __init__(self, folder: Path, tokens_per_step: float | None = None) -> None:
+    A run that goes on after a crash adds its steps to those of the first try: the last line of a step counts.
+    """
+
+    def __init__(self, stage: str, folder: Path) -> None:
         with translated("write the log", str(folder)):
             folder.mkdir(parents=True, exist_ok=True)
-        self._path = folder / STEPS
-        self._tokens = tokens_per_step
-        self._begun: tuple[int, float] | None = None
+        self._stage, self._folder = stage, folder
+        self._notes: list[str] = []
 
-    def heard(self, step: int, steps: int, loss: float, **more: Any) -> str:
-        """Write the step down; returns what to show beside the bar: loss, tokens per second, time left."""
-        moment = datetime.now(UTC).isoformat(timespec="milliseconds")
-        line = {"step": step, "steps": steps, "loss": loss, **more, "at": moment}
-        with translated("write the log", str(self._path)), self._path.open("a", encoding="utf-8") as sink:
+    def planned(self, preflight: Preflight) -> None:
+        """Before the first step, and once more when the hours are known."""
+        self._write(PREFLIGHT, preflight.model_dump(mode="json"))
+        needs = f"about {tell_bytes(preflight.memory.total)} of memory on {preflight.device}"
+        if preflight.hours is None:
+            listener().noted(self._stage, f"{preflight.steps:,} steps with {preflight.backend}, {needs}")
+        else:
+            listener().noted(self._stage, f"about {tell_time(preflight.hours * 3600)} in all")
+
+    def noted(self, text: str) -> None:
+        """Something that a person should know."""
+        self._notes.append(text)
+        self._write(NOTES, self._notes)
+        listener().noted(self._stage, text)
+
+    def stepped(self, step: StepDone) -> None:
+        """A step is done: written down, and shown with loss, speed and time left."""
+        line = {**asdict(step), "at": datetime.now(UTC).isoformat(timespec="milliseconds")}
+        path = self._folder / STEPS
+        with translated("write the log", str(path)), path.open("a", encoding="utf-8") as sink:
             sink.write(json.dumps(line) + "\n")
-        now = time.monotonic()
-        if self._begun is None or step <= self._begun[0]:
-            self._begun = (step, now)
-            return f"loss {loss:.3f}"
-        done, seconds = step - self._begun[0], now - self._begun[1]
-        rate = f", {self._tokens * done / seconds:,.0f} tokens/s" if self._tokens and seconds > 0 else ""
-        return f"loss {loss:.3f}{rate}, {tell_time(seconds / done * (steps - step))} left"
+        listener().advanced(self._stage, step.step, step.steps, tell_step(step))
+
+    def measured(self, measured: Measured) -> None:
+        """What the run took in the end."""
+        self._write(MEASURED, asdict(measured))
+
+    def _write(self, name: str, value: Any) -> None:
+        with translated("write the log", str(self._folder / name)):
+            (self._folder / name).write_text(json.dumps(value, ensure_ascii=False, indent=1), "utf-8")
+
+
+def tell_step(step: StepDone) -> str:
+    """Loss, tokens per second, time left."""
+    told = f"loss {step.loss:.3f}"
+    timed = step.step - step.first_step + 1
+    if step.seconds <= 0 or timed < 2:
+        return told
+    left = step.seconds / timed * (step.steps - step.step)
+    return f"{told}, {step.tokens / step.seconds:,.0f} tokens/s, {tell_time(left)} left"
 
 
 def read_steps(folder: Path) -> list[dict[str, Any]]:
@@ -87,3 +120,16 @@ def tell_time(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def tell_bytes(number: float) -> str:
+    """`1.5 GiB`, `300 MiB`."""
+    return f"{number / (1 << 30):.1f} GiB" if number >= 1 << 30 else f"{number / (1 << 20):.0f} MiB"
+
+
+def read_value(path: Path) -> Any | None:
+    """A JSON value; None when there is no such file."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return None

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from models.lora.encoding import EncodingCounts, encode_rows
-from schemas.errors import InputError, StageFailed
+from schemas.errors import InputError
+
+_COLUMNS = ["example_id", "phase", "messages"]
 
 
 def load_split(shards: Sequence[Path], cache: Path) -> Any | None:
-    """A `datasets.Dataset` with the column `messages`, in shard order; None when there is no row.
+    """A `datasets.Dataset` with example_id, phase and messages, in shard order; None when there is no row.
 
     Raises InputError for a shard that is not a Parquet file of the corpus.
     """
@@ -25,7 +26,7 @@ def load_split(shards: Sequence[Path], cache: Path) -> Any | None:
     files = [glob.escape(str(shard)) for shard in filled]
     try:
         return load_dataset(
-            "parquet", data_files=files, split="train", columns=["messages"], cache_dir=str(cache)
+            "parquet", data_files=files, split="train", columns=_COLUMNS, cache_dir=str(cache)
         )
     except (DatasetGenerationError, OSError, ValueError) as error:
         reason = f"cannot read the corpus for training ({type(error).__name__})"
@@ -37,33 +38,6 @@ def texts_of(dataset: Any) -> Iterator[str]:
     for row in dataset:
         for message in row["messages"]:
             yield message["content"] or ""
-
-
-def encode_split(dataset: Any | None, tokenizer: Any, max_length: int) -> tuple[Any | None, EncodingCounts]:
-    """Columns `input_ids` and `labels` for the examples that carry loss; None when there is none."""
-    from datasets import Features, List, Value
-
-    counts = EncodingCounts()
-    if dataset is None:
-        return None, counts
-    encoded = dataset.map(
-        lambda batch: encode_rows(batch["messages"], tokenizer, max_length, counts),
-        batched=True,
-        remove_columns=dataset.column_names,
-        features=Features({"input_ids": List(Value("int32")), "labels": List(Value("int32"))}),
-        load_from_cache_file=False,
-        new_fingerprint="encoded",  # else `datasets` would pickle the tokenizer to name its cache file
-    )
-    return (encoded if len(encoded) else None), counts
-
-
-def nothing_to_train(counts: EncodingCounts, max_length: int) -> StageFailed:
-    """The error for a training set that carries no loss at all, with the reasons counted."""
-    reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(counts.set_aside.items()))
-    return StageFailed(
-        f"nothing to train on: no example has a trainable reply within {max_length} tokens ({reasons})",
-        fix="Raise max_length in the model preset, or look at what the filter masked.",
-    )
 
 
 def _count_rows(shard: Path) -> int:

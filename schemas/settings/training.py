@@ -108,7 +108,7 @@ class LoraPreset(Settings):
     system: str | None = Field(
         None, min_length=1, description="System prompt of conversations that have none; null: no prompt."
     )
-    role_names: dict[Literal["user", "assistant"], str] = Field(
+    role_names: dict[str, str] = Field(
         {},
         description="Names written in place of the roles (both or none), like {user: Drew, assistant: Ada}.",
     )
@@ -121,7 +121,7 @@ class LoraPreset(Settings):
     @field_validator("role_names")
     @classmethod
     def _both_or_none(cls, value: dict[str, str]) -> dict[str, str]:
-        if value and (len(value) != 2 or not all(name.strip() for name in value.values())):
+        if value and (set(value) != {"user", "assistant"} or not all(n.strip() for n in value.values())):
             raise ValueError("give a name to both, user and assistant, or to neither")
         if len(set(value.values())) < len(value):
             raise ValueError("user and assistant need different names")
