@@ -58,23 +58,27 @@ def export(given: argparse.Namespace) -> int:
 
 
 def presets(given: argparse.Namespace) -> int:
-    """Build presets are settings files; model presets say what is trained."""
-    found: dict[str, dict[str, str]] = {"build": {}, "train": {}}
+    """Build presets are settings files; model presets say what is trained, and with how much memory."""
+    from tasks.planning_training import preset_need
+
+    build: dict[str, str] = {}
     for name in preset_names("build"):
         load_build_settings(name)
-        found["build"][name] = str(preset_values("build", name).get("description", ""))
-    for name in preset_names("train"):
-        found["train"][name] = load_lora_preset(name).description
-    console = Console(stderr=given.json, highlight=False)
-    titles = {
-        "build": "build presets   vatra build PATH --preset NAME",
-        "train": "model presets   --set train.lora=NAME",
-    }
-    for kind, items in found.items():
-        console.print(f"[bold]{titles[kind]}[/]")
-        for name, description in items.items():
-            console.print(f"  {name:<10} {description}")
-    return print_json(given, found)
+        build[name] = str(preset_values("build", name).get("description", ""))
+    train = {name: load_lora_preset(name) for name in preset_names("train")}
+    needs = {name: preset_need(preset) for name, preset in train.items()}
+    console = Console(stderr=given.json, highlight=False, soft_wrap=True)
+    console.print("[bold]build presets[/]   vatra build PATH --preset NAME")
+    for name, description in build.items():
+        console.print(f"  {name:<13} {description}")
+    console.print(
+        "[bold]model presets[/]   vatra train lora --preset NAME, or --set train.lora=NAME in a build"
+    )
+    for name, preset in train.items():
+        console.print(f"  {name:<13} {preset.description}")
+        console.print(f"  {'':<13} [dim]memory: {needs[name]}[/]")
+    told = {name: preset.description for name, preset in train.items()}
+    return print_json(given, {"build": build, "train": told, "memory": needs})
 
 
 def fetch(given: argparse.Namespace) -> int:

@@ -84,4 +84,13 @@ def corpus_of(home: Home, given: argparse.Namespace) -> str:
 
 
 def _tell_plan(given: argparse.Namespace, home: Home, corpus: str, changes: dict[str, Any]) -> int:
-    raise UsageError("the preflight is not there yet", where="--dry-run")
+    """What a run would read and take. Nothing is written but temporary files in the home's cache."""
+    from tasks.planning_training import preflight_lines, preflight_of
+
+    preset = load_lora_preset(given.preset, changes)
+    console = Console(stderr=given.json, highlight=False, soft_wrap=True, markup=False)
+    plan = preflight_of(home, corpus, preset)
+    for line in preflight_lines(plan):
+        console.print(line)
+    console.print("Nothing was trained. To do it: the same command without --dry-run.")
+    return print_json(given, {"corpus": corpus, "preset": given.preset, **plan.model_dump(mode="json")})

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.lora.template import FILE, Template, check_same, read_template
+from models.lora.rendering import defuse
+from models.lora.template import FILE, Template, check_same, read_template, special_texts
 from schemas.errors import StageFailed
 
 
@@ -24,12 +25,16 @@ class Opened:
         return self.model.device
 
     def ask(self, prompt: str, system: str | None = None) -> list[int]:
-        """Token ids that ask for a reply to one user message; `system` in place of the agreed system prompt."""
+        """Token ids that ask for a reply to one user message; `system` in place of the agreed system prompt.
+
+        Marks that stand in the text are read as words, as in training.
+        """
         told = [{"role": "system", "content": system}] if system else []
         turns = self.template.messages([*told, {"role": "user", "content": prompt}])
+        marks = special_texts(self.tokenizer)
         ids: list[int] = self.tokenizer(
             self.tokenizer.apply_chat_template(
-                [{"role": turn["role"], "content": turn["content"]} for turn in turns],
+                [{"role": turn["role"], "content": defuse(turn["content"], marks)[0]} for turn in turns],
                 chat_template=self.template.chat_template,
                 tokenize=False,
                 add_generation_prompt=True,

@@ -52,7 +52,7 @@ def render(conversation: Sequence[Mapping[str, Any]], template: Template, tokeni
     defused = 0
     turns = template.messages(conversation)
     for turn in turns:
-        turn["content"], found = _defuse(turn["content"], marks)
+        turn["content"], found = defuse(turn["content"], marks)
         defused += found
     whole = _write(turns, template, tokenizer)
     replies = []
@@ -114,7 +114,8 @@ def _write(turns: Sequence[Mapping[str, Any]], template: Template, tokenizer: An
     return text
 
 
-def _defuse(text: str, marks: Sequence[str]) -> tuple[str, int]:
+def defuse(text: str, marks: Sequence[str]) -> tuple[str, int]:
+    """The text with the marks in it made harmless, and how many there were."""
     found = 0
     for mark in marks:
         if mark in text:
