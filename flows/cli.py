@@ -149,7 +149,13 @@ def _add_export(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     export.set_defaults(runs="flows.commands.inspecting:export")
     export.add_argument("--build", default="latest", help="a build's id (default: the latest)")
-    export.add_argument("--format", choices=("jsonl", "json", "messages", "parquet"), default="jsonl")
+    export.add_argument(
+        "--format",
+        choices=("jsonl", "json", "messages", "parquet", "axolotl", "llama-factory", "unsloth"),
+        default="jsonl",
+        help="the last three: a folder with data and configuration for that trainer",
+    )
+    export.add_argument("--preset", help="for a trainer: the model preset that its configuration says")
     export.add_argument("--out", required=True, help="the file (parquet: the folder) to write")
     export.add_argument("--overwrite", action="store_true", help="replace the file if it stands already")
     export.add_argument(

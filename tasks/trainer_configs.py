@@ -13,13 +13,13 @@ from schemas.errors import UsageError
 from schemas.settings import LoraPreset
 from schemas.settings.training import PretrainedBase
 
-#: LLaMA-Factory's names for the ways of writing a conversation, by what the base is called.
-_TEMPLATES = (
-    (r"llama-?3", "llama3"),
-    (r"qwen-?3", "qwen3_nothink"),
-    (r"qwen", "qwen"),
-    (r"mistral", "mistral"),
-    (r"gemma", "gemma"),
+#: By what a base is called: LLaMA-Factory's name for its way of writing, and the mark that ends a turn.
+_FAMILIES = (
+    (r"llama-?3", "llama3", "<|eot_id|>"),
+    (r"qwen-?3", "qwen3_nothink", "<|im_end|>"),
+    (r"qwen", "qwen", "<|im_end|>"),
+    (r"mistral", "mistral", "</s>"),
+    (r"gemma", "gemma", "<end_of_turn>"),
 )
 
 
@@ -45,6 +45,9 @@ def axolotl_config(preset: LoraPreset, splits: Sequence[str], per_reply: bool) -
         "lora_dropout": preset.dropout,
         "lora_target_modules": list(preset.target_modules),
         "chat_template": "tokenizer_default",
+        "eot_tokens": [
+            _family(preset)[1]
+        ],  # else the mark is not learned where it is not the tokenizer's own end
         "datasets": [{"path": "train.jsonl", **data}],
         "val_set_size": 0,
         "dataset_prepared_path": "prepared",
@@ -96,7 +99,7 @@ def llama_factory_config(preset: LoraPreset, splits: Sequence[str], per_reply: b
         "lora_target": ",".join(preset.target_modules),
         "dataset_dir": ".",
         "dataset": "vatra_train",
-        "template": _template(preset),
+        "template": _family(preset)[0],
         "cutoff_len": preset.max_length,
         "mask_history": per_reply,  # learn the last reply of a row only
         "packing": preset.packing,
@@ -163,12 +166,14 @@ def _scheduler(preset: LoraPreset) -> str:
     return str(preset.scheduler)
 
 
-def _template(preset: LoraPreset) -> str:
+def _family(preset: LoraPreset) -> tuple[str, str]:
+    """The base's template in LLaMA-Factory, and its end of a turn. Raises UsageError for one that is not known."""
     name = _base(preset).name.lower()
-    for pattern, template in _TEMPLATES:
+    for pattern, template, end in _FAMILIES:
         if re.search(pattern, name):
-            return template
+            return template, end
     raise UsageError(
-        f"LLaMA-Factory's name for the template of {_base(preset).name} is not known to vatra",
-        fix="Export for Axolotl, which takes the tokenizer's own template.",
+        f"how {_base(preset).name} ends a turn is not known to vatra's exports",
+        where="--preset",
+        fix="Export as `messages` and write the trainer's configuration by hand, or train with vatra.",
     )

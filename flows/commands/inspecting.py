@@ -9,6 +9,7 @@ from rich.console import Console
 
 from flows.commands.report_serving import serve_reports
 from flows.commands.session import answer, at_work, print_json
+from flows.commands.trainer_exports import TRAINERS, export_trainer
 from schemas.errors import StoreError, UsageError
 from schemas.settings import load_build_settings
 from schemas.settings.loading import load_lora_preset, preset_values
@@ -49,6 +50,10 @@ def export(given: argparse.Namespace) -> int:
         raise StoreError(
             "the corpus did not pass its expectations", where=record.build, fix="Build it again."
         )
+    if given.format in TRAINERS:
+        return export_trainer(given, corpus, record.build)
+    if given.preset is not None:
+        raise UsageError("--preset goes with a trainer's format", where="--preset")
     splits = [split for split in SPLITS if split in (given.split or SPLITS)]
     rows = export_corpus(corpus, given.format, Path(given.out), splits, given.overwrite)
     console = Console(stderr=given.json, highlight=False, soft_wrap=True, markup=False)
