@@ -143,7 +143,7 @@ def test_where_a_base_is_looked_for(bases: dict[str, Path], tmp_path: Path) -> N
     other = PretrainedBase(name="maker/model", revision="f" * 40)
     with pytest.raises(MissingModel, match="--revision ffff"):
         find_base(other, tmp_path)
-    with pytest.raises(MissingModel, match="no base model './nowhere'"):
+    with pytest.raises(MissingModel, match=r"no base model '\./nowhere'"):
         find_base(PretrainedBase(name="./nowhere"), tmp_path)
     (tmp_path / "half").mkdir()
     (tmp_path / "half" / "config.json").write_text("{}")
