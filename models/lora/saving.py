@@ -13,7 +13,7 @@ from models.lora.template import Template
 
 #: Where the demo base lies, as seen from the adapter's own folder.
 BASE_REFERENCE = "../base"
-CURVE, SHOWN, SEEN = "curve.jsonl", "windows.json", "seen.parquet"
+CURVE, SHOWN, SEEN = "curve.jsonl", "windows.jsonl", "seen.parquet"
 
 
 def save_adapter(
@@ -48,9 +48,8 @@ def write_curve(phases: Iterable[tuple[int, Sequence[Sequence[float]]]], path: P
 
 
 def write_shown(shown: Sequence[Shown], path: Path) -> None:
-    """The decoded windows, as JSON. They are people's words: nothing of them goes into an account or a log."""
-    values = [one.model_dump(mode="json") for one in shown]
-    path.write_text(json.dumps(values, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    """The decoded windows, a line of JSON each. They are people's words: they go into no account and no log."""
+    path.write_text("".join(one.model_dump_json() + "\n" for one in shown), "utf-8")
 
 
 def write_seen(windows: Any, path: Path) -> None:

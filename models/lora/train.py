@@ -53,7 +53,7 @@ def train_lora(
     cache: Path | None = None,
     watcher: Watcher | None = None,
 ) -> LoraResult:
-    """Train a LoRA on `corpus["train"]`; write `adapter/`, `train.json`, `curve.jsonl`, `windows.json` (the decoded
+    """Train a LoRA on `corpus["train"]`; write `adapter/`, `train.json`, `curve.jsonl`, `windows.jsonl` (the decoded
     windows), `seen.parquet` and, for the demo base, `base/` to the empty folder `out`.
 
     `corpus` maps splits to Parquet shards in `schemas.tables.CORPUS`; `validation` is only measured, `test` is not

@@ -126,6 +126,8 @@ def _callback(plan: PhasePlan, wish: Wish, on_step: OnStep) -> Any:
             on_step(
                 Step(state.global_step, loss, float(logs["learning_rate"])), int(state.num_input_tokens_seen)
             )
+            if wish.stop:  # since the step ended
+                control.should_save = control.should_training_stop = True
 
         def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
             if wish.stop:

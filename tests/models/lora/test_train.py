@@ -42,7 +42,7 @@ def encode_example(messages: Any, run: Any, tokenizer: Any, max_length: int) -> 
 
 def test_what_is_written(run: Any) -> None:
     assert set(files(run.out)) == {
-        "train.json", "curve.jsonl", "windows.json", "seen.parquet", "adapter/template.json",
+        "train.json", "curve.jsonl", "windows.jsonl", "seen.parquet", "adapter/template.json",
         "adapter/adapter_config.json", "adapter/adapter_model.safetensors",
         "adapter/chat_template.jinja", "adapter/tokenizer.json", "adapter/tokenizer_config.json",
         "base/config.json", "base/generation_config.json", "base/model.safetensors",
@@ -228,7 +228,7 @@ def test_the_curve_and_what_was_seen(run: Any) -> None:
 def test_the_shown_windows_tell_what_carries_loss(run: Any) -> None:
     shown = run.watched.shown
     assert len(shown) == 10
-    assert json.loads((run.out / "windows.json").read_text()) == [
+    assert json.loads((run.out / "windows.jsonl").read_text()) == [
         one.model_dump(mode="json") for one in shown
     ]
     for one in shown:
@@ -255,7 +255,7 @@ def test_examples_that_trl_loses_stop_the_run(
         self.train_dataset = self.train_dataset.select(range(4))
 
     monkeypatch.setattr(SFTTrainer, "__init__", lossy)
-    with pytest.raises(StageFailed, match="kept 4 of 10 examples"):
+    with pytest.raises(StageFailed, match="kept 4 of 10 rows"):
         train_lora(preset, run.corpus, tmp_path / "out")
 
 
