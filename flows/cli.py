@@ -192,6 +192,11 @@ def _add_train(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="one setting of the preset, e.g. rank=8",
     )
     train.add_argument(
+        "--track",
+        choices=("tensorboard", "wandb"),
+        help="tell the steps to this one too (default: to nobody)",
+    )
+    train.add_argument(
         "--dry-run",
         action="store_true",
         help="say what it would take (memory, steps, hours), and train nothing",

@@ -55,12 +55,18 @@ def train_lora(
 
 @flow(name="train-lora", persist_result=False)
 def train_here(
-    corpus: str, preset: str, changes: dict[str, Any], name: str | None, overwrite: bool, home: str
+    corpus: str,
+    preset: str,
+    changes: dict[str, Any],
+    name: str | None,
+    overwrite: bool,
+    home: str,
+    track: str | None = None,
 ) -> StageSummary:
     """The same, in the process of the command line; `preset` may also be the path of a YAML file."""
     record_process()
     run = plan_training(open_home(Path(home)), corpus, preset, changes)
-    summary: StageSummary = train_adapter(run, name, overwrite)
+    summary: StageSummary = train_adapter(run, name, overwrite, track)
     return summary
 
 

@@ -11,6 +11,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from models.lora import LIBRARIES, base_identity, train_lora
+from models.lora.tracking import open_tracker
 from schemas.settings import LoraSettings
 from schemas.settings.loading import load_lora_preset
 from schemas.summary import PartCounts, StageSummary
@@ -49,11 +50,13 @@ TRAIN_LORA = Step(
 
 
 @task(name="train-lora", cache_policy=NO_CACHE, persist_result=False)
-def train_adapter(run: Run, name: str | None = None, overwrite: bool = False) -> StageSummary:
+def train_adapter(
+    run: Run, name: str | None = None, overwrite: bool = False, track: str | None = None
+) -> StageSummary:
     """Train the adapter that the settings ask for; it stands under `artifacts/train-lora/`.
 
     `name` is what it is called under `artifacts/lora/` (None: preset and fingerprint); one that belongs to another
-    run is refused before any work, unless `overwrite` moves it.
+    run is refused before any work, unless `overwrite` moves it. `track` tells the steps to tensorboard or wandb too.
     """
     stage, begun = TRAIN_LORA.name, time.monotonic()
     mark, called = run.record.stages[stage], name or default_name(run)
@@ -62,7 +65,9 @@ def train_adapter(run: Run, name: str | None = None, overwrite: bool = False) ->
         check_free(run.store, NAMES, called, stage, mark, overwrite)
         verify_corpus(open_corpus(run.home, run.record.stages["mix"]))
         with working_folder(run.store, stage, mark) as work:
-            account, cached = make_artifact(run.store, stage, mark, lambda out: _train(run, out, work))
+            account, cached = make_artifact(
+                run.store, stage, mark, lambda out: _train(run, out, work, called, track)
+            )
         give_name(run.store, NAMES, called, stage, mark, overwrite)
         page = report_training(run, called)
     summary = summarise_training(run, account, cached, time.monotonic() - begun)
@@ -120,9 +125,11 @@ def corpus_shards(run: Run) -> dict[str, list[Path]]:
     return {split: paths for split, paths in shards.items() if paths}
 
 
-def _train(run: Run, out: Path, work: Path) -> dict[str, Any]:
+def _train(run: Run, out: Path, work: Path, name: str, track: str | None) -> dict[str, Any]:
     preset = lora_settings(run).preset
     watcher = RunLog(TRAIN_LORA.name, logs_folder(run))
+    if track is not None:
+        watcher = RunLog(TRAIN_LORA.name, logs_folder(run), open_tracker(track, logs_folder(run), name))
     result = train_lora(preset, corpus_shards(run), out, work=work, cache=run.home.cache, watcher=watcher)
     account = result.model_dump(mode="json")
     describe(run, preset, account, out)

@@ -50,11 +50,12 @@ class RunLog(Watcher):
     A run that goes on after a crash adds its steps to those of the first try: the last line of a step counts.
     """
 
-    def __init__(self, stage: str, folder: Path) -> None:
+    def __init__(self, stage: str, folder: Path, more: Watcher | None = None) -> None:
         with translated("write the log", str(folder)):
             folder.mkdir(parents=True, exist_ok=True)
         self._stage, self._folder = stage, folder
         self._notes: list[str] = []
+        self._more = more or Watcher()
 
     def planned(self, preflight: Preflight) -> None:
         """Before the first step, and once more when the hours are known."""
@@ -78,6 +79,7 @@ class RunLog(Watcher):
         with translated("write the log", str(path)), path.open("a", encoding="utf-8") as sink:
             sink.write(json.dumps(line) + "\n")
         listener().advanced(self._stage, step.step, step.steps, tell_step(step))
+        self._more.stepped(step)
 
     def measured(self, measured: Measured) -> None:
         """What the run took in the end."""

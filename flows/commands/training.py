@@ -20,6 +20,10 @@ def train(given: argparse.Namespace) -> int:
     load_lora_preset(given.preset, changes)
     if given.name is not None:
         check_name(given.name)
+    if given.track is not None:
+        from models.lora.tracking import check_tracker
+
+        check_tracker(given.track)
     home = open_home(given.home)
     corpus = corpus_of(home, given)
     if given.dry_run:
@@ -35,7 +39,9 @@ def train(given: argparse.Namespace) -> int:
         mark = run.record.stages[TRAIN_LORA.name]
         check_free(home.store, NAMES, name, TRAIN_LORA.name, mark, given.overwrite)
         with flow_runs(home, server, listener):
-            summary = train_here(corpus, given.preset, changes, name, given.overwrite, str(home.path))
+            summary = train_here(
+                corpus, given.preset, changes, name, given.overwrite, str(home.path), given.track
+            )
     page = home.reports / f"lora-{name}.html"
     told: dict[str, Any] = {
         "adapter": name,
