@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from pathlib import Path
@@ -24,7 +23,17 @@ from storage.store import translated
 from tasks.reports.model_card import CardFacts, render_card
 from tasks.reports.training import render_training
 from tasks.running import Run
-from tasks.training_log import MEASURED, NOTES, PREFLIGHT, SAMPLES, logs_of, read_list, read_value, tell_bytes
+from tasks.training_log import (
+    MEASURED,
+    NOTES,
+    PREFLIGHT,
+    SAMPLES,
+    logs_of,
+    read_lines,
+    read_list,
+    read_value,
+    tell_bytes,
+)
 
 CARD, LINEAGE, PRESET = "README.md", "lineage.parquet", "preset.json"
 STAGE = "train-lora"
@@ -196,8 +205,7 @@ def run_view(home: Home, name: str, fingerprint: str, account: dict[str, Any], f
 def phases_of(account: dict[str, Any], folder: Path) -> tuple[PhaseRun, ...]:
     """The phases of a run, with their steps from the curve that lies beside the adapter."""
     curve: dict[int, list[dict[str, Any]]] = {}
-    for line in (folder / CURVE).read_text("utf-8").splitlines():
-        point = json.loads(line)
+    for point in read_lines(folder / CURVE):
         curve.setdefault(point["phase"], []).append(point)
     phases, before = [], 0
     for phase in account["phases"]:
@@ -228,7 +236,7 @@ def shown_of(folder: Path) -> tuple[ShownWindow, ...]:
             phase=one["phase"],
             pieces=tuple(Piece(text=piece["text"], learned=piece["trained"]) for piece in one["pieces"]),
         )
-        for one in read_value(folder / SHOWN) or ()
+        for one in read_lines(folder / SHOWN)
     )
 
 

@@ -135,3 +135,8 @@ def read_value(path: Path) -> Any | None:
         return json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return None
+
+
+def read_lines(path: Path) -> list[Any]:
+    """The values of a file with one JSON value per line; a text may hold any other break of lines."""
+    return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
