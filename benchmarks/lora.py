@@ -23,24 +23,9 @@ from typing import Any
 
 SIDES = ("vatra", "bare")
 _WORDS = [
-    "the",
-    "a",
-    "we",
-    "you",
-    "house",
-    "river",
-    "light",
-    "bread",
-    "morning",
-    "walk",
-    "sing",
-    "story",
-    "warm",
-    "quiet",
-    "always",
-    "never",
-    "because",
-]
+    "the", "a", "we", "you", "house", "river", "light", "bread", "morning", "walk", "sing", "story", "warm", "quiet",
+    "always", "never", "because",
+]  # fmt: skip
 
 
 def main() -> None:
@@ -109,7 +94,7 @@ def make_corpus(folder: Path, rows: int) -> None:
     pq.write_table(pa.Table.from_pylist(table, schema=CORPUS), folder / "train.parquet")
 
 
-def make_base(folder: Path, hidden: int) -> None:
+def make_base(folder: Path, hidden: int, layers: int = 4) -> None:
     """A Llama with random weights and the demo's tokenizer, as a local folder."""
     import pyarrow.parquet as pq
     import torch
@@ -120,7 +105,7 @@ def make_base(folder: Path, hidden: int) -> None:
     rows = pq.read_table(folder / "train.parquet")["messages"].to_pylist()
     tokenizer = train_tokenizer((m["content"] for row in rows for m in row), 2000, 1024)
     config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=hidden, intermediate_size=3 * hidden, num_hidden_layers=4,
+        vocab_size=len(tokenizer), hidden_size=hidden, intermediate_size=3 * hidden, num_hidden_layers=layers,
         num_attention_heads=hidden // 64, num_key_value_heads=hidden // 64, max_position_embeddings=1024,
         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, bos_token_id=None,
     )  # fmt: skip

@@ -17,7 +17,7 @@ _TILE_TOKENS, _TILE_VOCABULARY = 4096, 8192
 
 
 class Memory(BaseModel):
-    """Bytes by part. `loaded` is what the libraries take before there is a model (on a GPU: its context)."""
+    """Bytes by part, on top of what the process holds before there is a model."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -53,15 +53,16 @@ def estimate_memory(
 
 def _activations(shape: BaseShape, preset: LoraPreset, tokens: int, bytes_per_number: int) -> int:
     """What a step keeps for its gradients: per token and layer the inputs of each part; with checkpointing the
-    layers' inputs, and one layer whole."""
+    layers' inputs and one layer whole. On top of it what one layer's way back holds for a moment."""
     attention = 9 * shape.hidden + 4 * shape.values
     layer = tokens * (attention + 5 * shape.inner) * bytes_per_number
     layer += tokens * 8 * preset.rank * 4  # the low-rank middle of each adapter, in fp32
     if preset.quantization != "none" or bytes_per_number == 2:
         layer += tokens * (3 * shape.hidden + shape.inner) * 4  # inputs of adapters, cast to fp32
+    back = tokens * (6 * shape.hidden + 4 * shape.inner) * bytes_per_number
     if preset.gradient_checkpointing:
-        return int(shape.layers * tokens * shape.hidden * bytes_per_number + layer)
-    return int(shape.layers * layer)
+        return int(shape.layers * tokens * shape.hidden * bytes_per_number + layer + back)
+    return int(shape.layers * layer + back)
 
 
 def free_memory() -> tuple[str, int | None]:

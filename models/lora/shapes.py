@@ -35,9 +35,16 @@ def read_shape(folder: Path, preset: LoraPreset) -> BaseShape:
     from accelerate import init_empty_weights
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    with init_empty_weights():
-        model = AutoModelForCausalLM.from_config(config)
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        with init_empty_weights():
+            model = AutoModelForCausalLM.from_config(config)
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"the base is not a language model that can be loaded: {str(error).splitlines()[0][:200]}",
+            where=str(folder),
+            fix="Take a base that transformers knows, whole and unchanged.",
+        ) from None
     check_targets(model, preset.target_modules)
     linear = adapter = 0
     for name, module in model.named_modules():

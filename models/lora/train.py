@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import time
 from collections.abc import Iterator
@@ -42,6 +43,9 @@ LIBRARIES = (
 )  # fmt: skip
 BASE, ADAPTER, RESULT = "base", "adapter", "train.json"
 _WORK, _IDENTITY = ".work", "run.txt"
+_REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS)
+#: torch.save tells of a refused write only in these words.
+_TORCH_CANNOT_WRITE = ("PytorchStreamWriter", "inline_container", "iostream error")
 
 
 def train_lora(
@@ -143,18 +147,14 @@ def _refusals_told(where: Path) -> Iterator[None]:
         yield
     except (SafetensorError, OSError, RuntimeError) as error:
         text = str(error)
-        foreign = (
-            isinstance(error, RuntimeError)
-            and "PytorchStreamWriter" not in text
-            and "inline_container" not in text
-        )
-        if foreign:
+        if isinstance(error, RuntimeError) and not any(sign in text for sign in _TORCH_CANNOT_WRITE):
             raise
-        full = "os error 28" in text or "No space left" in text or getattr(error, "errno", None) == 28
+        if isinstance(error, OSError) and error.errno not in _REFUSED:
+            raise
+        full = "os error 28" in text or getattr(error, "errno", None) == errno.ENOSPC
+        likely = "the disk is full, or has no room for so large a file"
         reason = (
-            "no space left on device"
-            if full or isinstance(error, RuntimeError)
-            else "see the disk and its rights"
+            "no space left on device" if full else likely if isinstance(error, RuntimeError) else text.lower()
         )
         raise StoreError(
             f"the training cannot write: {reason}",

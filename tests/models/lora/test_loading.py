@@ -170,6 +170,12 @@ def test_targets_and_lengths_that_the_base_has_not(bases: dict[str, Path]) -> No
         read_shape(folder, asked(folder, max_length=513))
 
 
+def test_a_base_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "no-such-model"}')
+    with pytest.raises(SettingsError, match="not a language model that can be loaded"):
+        read_shape(tmp_path, asked(tmp_path))
+
+
 def test_unsloth_is_named_when_it_is_missing(bases: dict[str, Path]) -> None:
     folder = bases["llama-3"]
     assert choose_backend(asked(folder)) == choose_backend(asked(folder, backend="trl")) == "trl"

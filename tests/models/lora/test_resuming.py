@@ -56,13 +56,18 @@ class Trainings:
     context: Any
 
     def run(
-        self, out: Path, work: Path, kill_at: int | None = None, stop_at: int | None = None
+        self,
+        out: Path,
+        work: Path,
+        kill_at: int | None = None,
+        stop_at: int | None = None,
+        room: int | None = None,
     ) -> list[tuple[str, Any]]:
         """What the process told, until it ended or was killed right after it told of step `kill_at`."""
         shutil.rmtree(out, ignore_errors=True)  # the store gives every try a folder of its own
         ours, theirs = self.context.Pipe(duplex=False)
         corpus = {split: [str(path) for path in paths] for split, paths in self.corpus.items()}
-        arguments = (self.preset.model_dump_json(), corpus, str(out), str(work), stop_at, theirs)
+        arguments = (self.preset.model_dump_json(), corpus, str(out), str(work), stop_at, room, theirs)
         from tests.models.lora.killing import run
 
         process = self.context.Process(target=run, args=arguments)
@@ -204,6 +209,19 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_checkpoint(
     kept = newest_checkpoint(tmp_path / "work/phase-1")
     assert kept is not None
     assert kept.name == "checkpoint-3"
+
+
+def test_a_full_disk_is_told_and_the_run_goes_on_afterwards(
+    trainings: Trainings, straight: Straight, tmp_path: Path
+) -> None:
+    """The system itself refuses to write: a limit on the size of files, below that of a checkpoint's optimizer."""
+    told = trainings.run(tmp_path / "out", tmp_path / "work", room=20_000)
+    assert told[-1][0] == "refused"
+    assert "the training cannot write" in told[-1][1]
+    assert "run the same command again" in told[-1][1]
+    told = trainings.run(tmp_path / "out", tmp_path / "work")
+    assert told[-1] == ("done", None)
+    assert written(tmp_path / "out") == straight.files
 
 
 def test_a_working_folder_of_another_run_is_refused(
