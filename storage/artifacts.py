@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.errors import StoreError
-from schemas.ids import canonical_json, hash_bytes
+from schemas.ids import canonical_json
 from storage.store import Store, translated
 
 #: Where makers keep what a killed run can go on from.
@@ -58,7 +58,8 @@ def make_artifact(
         root = Path(store.full(staging))
         account = make(root)
         files = sorted(path for path in root.rglob("*") if path.is_file())
-        digests = {str(path.relative_to(root)): hash_bytes(path.read_bytes()) for path in files}
+        names = [str(path.relative_to(root)) for path in files]
+        digests = {name: store.digest(f"{staging}/{name}") for name in names}
         for name, digest in digests.items():
             store.publish(f"{staging}/{name}", f"{folder}/{name}", digest)
         manifest = {"stage": stage, "fingerprint": fingerprint, "files": digests, "account": account}

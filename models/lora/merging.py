@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from models.lora.memory import free_memory
 from models.lora.modelfile import FILE, write_modelfile
 from models.lora.opening import Opened, open_adapter
 from models.lora.sampling import PROMPTS
-from schemas.errors import StageFailed
+from schemas.errors import StageFailed, UsageError
 
 #: Largest difference between logits of base + adapter and of the merged model, both in float32.
 TOLERANCE = 1e-3
@@ -45,6 +47,7 @@ def merge(base: Path, adapter: Path, out: Path, dtype: str = "fp32", digest: str
     import torch
     from transformers import AutoModelForCausalLM
 
+    _check_memory(base)
     opened = open_adapter(base, adapter, digest)
     _refuse_quantised(opened.model)
     asked = [opened.ask(prompt) for prompt in PROMPTS]
@@ -60,8 +63,11 @@ def merge(base: Path, adapter: Path, out: Path, dtype: str = "fp32", digest: str
     model.to(getattr(torch, DTYPES[dtype])).save_pretrained(out)
     opened.tokenizer.save_pretrained(out)
     opened.template.write(out)
+    without, device = _modelfile(opened, out), opened.device
+    del model, opened  # one copy at a time has to fit into memory
     saved = AutoModelForCausalLM.from_pretrained(out, local_files_only=True, dtype=torch.float32)
-    after = [_logits(saved.to(opened.device).eval(), ids) for ids in asked]
+    saved = saved.to(device).eval()
+    after = [_logits(saved, ids) for ids in asked]
     same = torch.cat([a.argmax(-1) == b.argmax(-1) for a, b in zip(before, after, strict=True)])
     return Merged(
         dtype=dtype,
@@ -70,7 +76,7 @@ def merge(base: Path, adapter: Path, out: Path, dtype: str = "fp32", digest: str
         saved_difference=_largest(before, after),
         same_choice=float(same.float().mean()),
         positions=len(same),
-        modelfile=_modelfile(opened, out),
+        modelfile=without,
     )
 
 
@@ -82,6 +88,20 @@ def _modelfile(opened: Opened, out: Path) -> str | None:
         return str(refused)
     (out / FILE).write_text(text, "utf-8")
     return None
+
+
+def _check_memory(base: Path) -> None:
+    """The base in float32 must fit. Raises UsageError before anything is loaded."""
+    config = json.loads((base / "config.json").read_text("utf-8"))
+    width = 4 if "float32" in str(config.get("dtype") or config.get("torch_dtype") or "float32") else 2
+    needed = sum(file.stat().st_size for file in base.glob("*.safetensors")) // width * 4
+    device, free = free_memory()
+    if free is not None and needed > free:
+        raise UsageError(
+            f"merging in full precision takes about {needed / 2**30:.1f} GiB, {device} has {free / 2**30:.1f} free",
+            where=str(base),
+            fix="Merge on a larger machine, or use the adapter unmerged (`vatra merge NAME --modelfile-only`).",
+        )
 
 
 def _refuse_quantised(model: Any) -> None:

@@ -12,7 +12,7 @@ from models.lora.merging import merge
 from models.lora.opening import check_handshake, open_adapter
 from models.lora.sampling import sample
 from models.lora.template import agree, read_template
-from schemas.errors import StageFailed
+from schemas.errors import StageFailed, UsageError
 from tests.models.lora.adapters import SHAPES, tiny_adapter, tiny_base
 from tests.models.lora.families import family_tokenizer
 
@@ -152,3 +152,12 @@ def test_a_merge_that_says_something_else_is_refused(
     monkeypatch.setattr(PeftModel, "merge_and_unload", unmerged, raising=False)
     with pytest.raises(StageFailed, match="merged model answers differently"):
         merge(made / "llama-3/base", made / "llama-3/adapter", tmp_path / "m")
+
+
+def test_a_merge_that_does_not_fit_is_refused_before_it_begins(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.lora.merging.free_memory", lambda: ("CPU", 1000))
+    with pytest.raises(UsageError, match=r"takes about .* GiB, CPU has 0\.0 free"):
+        merge(made / "llama-3/base", made / "llama-3/adapter", tmp_path / "m")
+    assert not (tmp_path / "m").exists()
