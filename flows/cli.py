@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from flows.adapter_arguments import add_adapter_commands
 from flows.failures import answer_failure, install_crash_report, interruption, refusal, stop_on_signals
 from flows.stage_names import STAGE_NAMES
 from flows.streams import prepare_streams
@@ -84,9 +85,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_stage(commands)
     _add_report(commands)
     _add_export(commands)
-    _add_train(commands)
-    _add_sample(commands)
-    _add_merge(commands)
+    for command in add_adapter_commands(commands):
+        _add_home(command)
+        command.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     presets = commands.add_parser(
         "presets", help="list build presets, and model presets with the memory that they need"
     )
@@ -163,85 +164,6 @@ def _add_export(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     _add_home(export)
     export.add_argument("--json", action="store_true", help="print one JSON object as the last line")
-
-
-def _add_train(commands: argparse._SubParsersAction[_Parser]) -> None:
-    train = commands.add_parser(
-        "train",
-        help="train an adapter (LoRA) from a corpus",
-        description="Killed or stopped, the same command goes on where it was.",
-    )
-    train.set_defaults(runs="flows.commands.training:train")
-    train.add_argument("what", choices=("lora",), metavar="lora", help="lora: an adapter on an open model")
-    train.add_argument(
-        "--preset", default="demo", help="a model preset by name, or a YAML file (see `vatra presets`)"
-    )
-    train.add_argument(
-        "--build", default="latest", help="the build whose corpus is read (default: the latest)"
-    )
-    train.add_argument("--corpus", metavar="FINGERPRINT", help="a corpus by its fingerprint instead")
-    train.add_argument("--name", help="what to call the adapter (default: preset and fingerprint)")
-    train.add_argument("--overwrite", action="store_true", help="move the name when another run has it")
-    train.add_argument("--epochs", type=float, metavar="E", help="passes over the examples")
-    train.add_argument("--batch-size", type=int, metavar="N", help="windows in one forward pass")
-    train.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="key=value",
-        help="one setting of the preset, e.g. rank=8",
-    )
-    train.add_argument(
-        "--track",
-        choices=("tensorboard", "wandb"),
-        help="tell the steps to this one too (default: to nobody)",
-    )
-    train.add_argument(
-        "--dry-run",
-        action="store_true",
-        help="say what it would take (memory, steps, hours), and train nothing",
-    )
-    _add_home(train)
-    train.add_argument("--json", action="store_true", help="print one JSON object as the last line")
-
-
-def _add_sample(commands: argparse._SubParsersAction[_Parser]) -> None:
-    sample = commands.add_parser("sample", help="what the base says and what an adapter says, side by side")
-    sample.set_defaults(runs="flows.commands.adapters:sample")
-    sample.add_argument(
-        "--adapter", required=True, metavar="NAME", help="its name, or 6 characters of its fingerprint"
-    )
-    sample.add_argument(
-        "--prompt",
-        action="append",
-        metavar="TEXT",
-        help="what to ask (again for more; default: four prompts)",
-    )
-    sample.add_argument("--max-tokens", type=int, default=96, metavar="N", help="of an answer (default: 96)")
-    _add_home(sample)
-    sample.add_argument("--json", action="store_true", help="print one JSON object as the last line")
-
-
-def _add_merge(commands: argparse._SubParsersAction[_Parser]) -> None:
-    merge = commands.add_parser(
-        "merge",
-        help="base and adapter as one model in full precision, with an Ollama Modelfile",
-        description="The merged model must give the logits of base and adapter, or it is not kept.",
-    )
-    merge.set_defaults(runs="flows.commands.adapters:merge")
-    merge.add_argument(
-        "adapter", metavar="NAME", help="the adapter's name, or 6 characters of its fingerprint"
-    )
-    merge.add_argument(
-        "--dtype", choices=("fp32", "bf16"), default="fp32", help="numbers of the files (default: fp32)"
-    )
-    merge.add_argument(
-        "--modelfile-only",
-        action="store_true",
-        help="merge nothing: print a Modelfile of base and adapter as they are",
-    )
-    _add_home(merge)
-    merge.add_argument("--json", action="store_true", help="print one JSON object as the last line")
 
 
 def _add_fetch(commands: argparse._SubParsersAction[_Parser]) -> None:

@@ -21,8 +21,9 @@ from schemas.training_run import SaidSample
 from storage.artifacts import artifact_folder, find_artifact, make_artifact
 from storage.home import Home
 from storage.names import find_named, give_name, list_names
-from tasks.trained import PRESET, STAGE, run_view, write_training_page
+from tasks.trained import PRESET, STAGE
 from tasks.training_log import SAMPLES, logs_of, write_list
+from tasks.training_page import run_view, write_training_page
 
 MERGED = "merge-lora"
 

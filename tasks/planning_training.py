@@ -13,8 +13,8 @@ from schemas.tables import SPLITS
 from storage.home import Home
 from storage.store import translated
 from tasks.corpora import open_corpus, verify_corpus
-from tasks.trained import needs_told
 from tasks.training_log import tell_bytes, tell_time
+from tasks.training_page import needs_told
 
 
 def preflight_of(home: Home, fingerprint: str, preset: LoraPreset) -> Preflight:

@@ -24,8 +24,9 @@ from tasks.corpora import open_corpus, verify_corpus
 from tasks.progress import listener
 from tasks.reports.markdown import plain
 from tasks.running import Run, Step
-from tasks.trained import describe, run_view, write_training_page
+from tasks.trained import describe
 from tasks.training_log import RunLog, logs_of
+from tasks.training_page import run_view, write_training_page
 
 #: The kind of name that adapters have: `artifacts/lora/<name>`.
 NAMES = "lora"
