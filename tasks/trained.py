@@ -82,7 +82,7 @@ def card_facts(run: Run, corpus: Dataset, preset: LoraPreset, account: dict[str,
     settings = run.settings
     return CardFacts(
         preset=preset.description,
-        preset_values=preset.model_dump(mode="json"),
+        preset_values=_told_preset(preset, account),
         base=base_name(preset, account),
         base_is_demo=account["base_is_demo"],
         base_license=None,
@@ -109,6 +109,14 @@ def base_name(preset: LoraPreset, account: dict[str, Any]) -> str:
         if local.is_absolute() or local.exists() or name.startswith(("./", "../", "~"))
         else str(name)
     )
+
+
+def _told_preset(preset: LoraPreset, account: dict[str, Any]) -> dict[str, Any]:
+    """The preset's values without a path of this machine."""
+    values: dict[str, Any] = preset.model_dump(mode="json")
+    if "name" in values["base"]:
+        values["base"]["name"] = base_name(preset, account)
+    return values
 
 
 def _licenses(settings: dict[str, Any]) -> dict[str, str]:

@@ -12,7 +12,7 @@ import pytest
 
 from schemas.errors import StoreError
 from schemas.settings.loading import load_lora_preset
-from tasks.trained import LINEAGE, base_name, read_origin, write_lineage
+from tasks.trained import LINEAGE, _told_preset, base_name, read_origin, write_lineage
 from tasks.training_page import left_aside
 from tests.schemas.rows import MemoryDataset, an_id, table
 
@@ -72,6 +72,7 @@ def test_a_lineage_that_is_gone(tmp_path: Path) -> None:
 def test_no_path_of_this_machine_is_told_as_a_base(tmp_path: Path) -> None:
     local = load_lora_preset("llama-3-8b", {"base": {"name": str(tmp_path / "my-model")}})
     assert base_name(local, {"base": "x"}) == "my-model"
+    assert _told_preset(local, {"base": "x"})["base"]["name"] == "my-model"
     assert base_name(load_lora_preset("llama-3-8b"), {"base": "x"}) == "meta-llama/Meta-Llama-3-8B-Instruct"
     assert base_name(load_lora_preset("demo"), {"base": "demo: tiny"}) == "demo: tiny"
 

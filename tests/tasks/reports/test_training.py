@@ -99,6 +99,12 @@ def test_long_runs_are_drawn_by_their_means() -> None:
     drawn = draw_loss([PhaseRun(name="x", steps=steps(1, 10_000))])
     assert drawn is not None
     assert len(drawn.lines[0].points.split()) <= POINTS
+    # Long texts are cut on a page; a curve must not be.
+    page = assert_offline_and_inert(
+        render_training(run(phases=(PhaseRun(name="x", steps=steps(1, 10_000)),)))
+    )
+    drawn_there = [value for tag, name, value in page.attributes if (tag, name) == ("polyline", "points")]
+    assert drawn.lines[0].points in drawn_there
 
 
 def test_a_loss_that_is_no_number_draws_nothing_odd() -> None:
