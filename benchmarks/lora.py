@@ -161,11 +161,7 @@ def measure_vatra(folder: Path) -> dict[str, Any]:
 
 def measure_bare(folder: Path) -> dict[str, Any]:
     """What a person writes with TRL alone for the same; the rows are ready, as vatra's are when it trains."""
-    import pyarrow.parquet as pq
-    from datasets import Dataset
-    from peft import LoraConfig
-    from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
-    from trl import SFTConfig, SFTTrainer
+    from transformers import TrainerCallback
 
     marks: list[tuple[float, int]] = []
     losses: list[float] = []
@@ -176,39 +172,12 @@ def measure_bare(folder: Path) -> dict[str, Any]:
                 marks.append((cpu_seconds(), int(state.num_input_tokens_seen)))
                 losses.append(logs["loss"])
 
-    preset = json.loads((folder / "preset.json").read_text())
-    before, begun = peak_bytes(), cpu_seconds()
-    tokenizer = AutoTokenizer.from_pretrained(folder / "base")
-    rows = [
-        _encoded(row, tokenizer) for row in pq.read_table(folder / "train.parquet")["messages"].to_pylist()
-    ]
-    import torch
+    import peft  # noqa: F401
+    from trl import SFTTrainer  # noqa: F401
 
-    model = AutoModelForCausalLM.from_pretrained(folder / "base", dtype=torch.float32)
+    before, begun = peak_bytes(), cpu_seconds()
     with tempfile.TemporaryDirectory() as name:
-        arguments = SFTConfig(
-            output_dir=name, max_steps=preset["max_steps"], per_device_train_batch_size=preset["batch_size"],
-            gradient_accumulation_steps=1, learning_rate=preset["learning_rate"], seed=42, data_seed=42,
-            max_length=None, bf16=False, use_cpu=True, gradient_checkpointing=False, dataloader_pin_memory=False,
-            include_num_input_tokens_seen="non_padding", logging_steps=1, save_strategy="no", report_to="none",
-            disable_tqdm=True, dataset_kwargs={"skip_prepare_dataset": True}, max_grad_norm=1.0,
-        )  # fmt: skip
-        torch.manual_seed(42)
-        trainer = SFTTrainer(
-            model=model,
-            args=arguments,
-            train_dataset=Dataset.from_list(rows),
-            processing_class=tokenizer,
-            peft_config=LoraConfig(
-                r=8,
-                lora_alpha=16,
-                lora_dropout=0.0,
-                target_modules=preset["target_modules"],
-                task_type="CAUSAL_LM",
-            ),
-            callbacks=[Timer()],
-        )
-        trainer.train()
+        _bare_trainer(folder, name, Timer()).train()
     return {
         "cpu_s": marks[-1][0] - marks[0][0],
         "tokens": marks[-1][1] - marks[0][1],
@@ -217,6 +186,44 @@ def measure_bare(folder: Path) -> dict[str, Any]:
         "peak_bytes": peak_bytes(),
         "bytes_before": before,
     }
+
+
+def _bare_trainer(folder: Path, output: str, timer: Any) -> Any:
+    import pyarrow.parquet as pq
+    import torch
+    from datasets import Dataset
+    from peft import LoraConfig
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from trl import SFTConfig, SFTTrainer
+
+    preset = json.loads((folder / "preset.json").read_text())
+    tokenizer = AutoTokenizer.from_pretrained(folder / "base")
+    rows = [
+        _encoded(row, tokenizer) for row in pq.read_table(folder / "train.parquet")["messages"].to_pylist()
+    ]
+    model = AutoModelForCausalLM.from_pretrained(folder / "base", dtype=torch.float32)
+    arguments = SFTConfig(
+        output_dir=output, max_steps=preset["max_steps"], per_device_train_batch_size=preset["batch_size"],
+        gradient_accumulation_steps=1, learning_rate=preset["learning_rate"], seed=42, data_seed=42,
+        max_length=None, bf16=False, use_cpu=True, gradient_checkpointing=False, dataloader_pin_memory=False,
+        include_num_input_tokens_seen="non_padding", logging_steps=1, save_strategy="no", report_to="none",
+        disable_tqdm=True, dataset_kwargs={"skip_prepare_dataset": True}, max_grad_norm=1.0,
+    )  # fmt: skip
+    torch.manual_seed(42)
+    return SFTTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer,
+        peft_config=LoraConfig(
+            r=8,
+            lora_alpha=16,
+            lora_dropout=0.0,
+            target_modules=preset["target_modules"],
+            task_type="CAUSAL_LM",
+        ),
+        callbacks=[timer],
+    )
 
 
 def _encoded(messages: list[dict[str, Any]], tokenizer: Any) -> dict[str, list[int]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,8 +178,3 @@ def _arguments(preset: LoraPreset, plan: PhasePlan, batch: Batch, work: Path) ->
         report_to="none",
         disable_tqdm=True,
     )
-
-
-def seconds() -> float:
-    """A clock for speeds."""
-    return time.perf_counter()

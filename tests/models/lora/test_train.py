@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from models.lora import LIBRARIES, LoraResult, train_lora
+from models.lora.inspection import Shown
 from models.lora.proof import check_adapter, check_moved, check_reread
 from models.lora.rendering import IGNORED
 from models.lora.template import read_template
@@ -228,9 +229,8 @@ def test_the_curve_and_what_was_seen(run: Any) -> None:
 def test_the_shown_windows_tell_what_carries_loss(run: Any) -> None:
     shown = run.watched.shown
     assert len(shown) == 10
-    assert json.loads((run.out / "windows.jsonl").read_text()) == [
-        one.model_dump(mode="json") for one in shown
-    ]
+    lines = (run.out / "windows.jsonl").read_text("utf-8").split("\n")
+    assert [Shown.model_validate_json(line) for line in lines if line] == shown
     for one in shown:
         first, second = [piece.text for piece in one.pieces if piece.trained]
         assert first.startswith("Bine, mulțumesc!")
