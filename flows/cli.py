@@ -4,6 +4,7 @@
     vatra stage filter --set quality.min_chars=5
     vatra report | vatra export --format jsonl --out pairs.jsonl | vatra presets | vatra fetch toxicity
     vatra fetch --sources public.yaml
+    vatra train lora --preset demo --name ada | vatra sample --adapter ada | vatra merge ada
     vatra up | vatra status | vatra down
 
 Nothing heavy is imported before the arguments are known to be right: `vatra --help` answers within a second.
@@ -20,6 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from flows.adapter_arguments import add_adapter_commands
 from flows.failures import answer_failure, install_crash_report, interruption, refusal, stop_on_signals
 from flows.stage_names import STAGE_NAMES
 from flows.streams import prepare_streams
@@ -84,7 +86,12 @@ def build_parser() -> argparse.ArgumentParser:
     _add_stage(commands)
     _add_report(commands)
     _add_export(commands)
-    presets = commands.add_parser("presets", help="list build presets and model presets")
+    for command in add_adapter_commands(commands):
+        _add_home(command)
+        command.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    presets = commands.add_parser(
+        "presets", help="list build presets, and model presets with the memory that they need"
+    )
     presets.add_argument("--json", action="store_true", help="print one JSON object")
     presets.set_defaults(runs="flows.commands.inspecting:presets")
     _add_fetch(commands)
@@ -147,8 +154,14 @@ def _add_export(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     export.set_defaults(runs="flows.commands.inspecting:export")
     export.add_argument("--build", default="latest", help="a build's id (default: the latest)")
-    formats = ("jsonl", "json", "messages", "openai", "sharegpt", "alpaca", "trl", "parquet")
-    export.add_argument("--format", choices=formats, default="jsonl", help="default: jsonl (pairs)")
+    shapes = ("jsonl", "json", "messages", "openai", "sharegpt", "alpaca", "trl", "parquet")
+    export.add_argument(
+        "--format",
+        choices=(*shapes, "axolotl", "llama-factory", "unsloth"),
+        default="jsonl",
+        help="default: jsonl (pairs); the last three: a folder with data and configuration for that trainer",
+    )
+    export.add_argument("--preset", help="for a trainer: the model preset that its configuration says")
     export.add_argument("--out", required=True, help="the file (parquet: the folder) to write")
     export.add_argument("--overwrite", action="store_true", help="replace the file if it stands already")
     export.add_argument(

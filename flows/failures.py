@@ -61,7 +61,9 @@ def one_line(text: str) -> str:
 
 def interruption(stopped: KeyboardInterrupt, as_json: bool) -> int:
     """The answer of a command that was told to stop; returns its exit code."""
-    error = VatraError("interrupted", fix="Finished parts are kept: run the same command to go on.")
+    told = str(stopped)  # a training says after which step it saved
+    fix = "Finished parts are kept: run the same command to go on."
+    error = VatraError(f"interrupted: {told}") if told else VatraError("interrupted", fix=fix)
     answer_failure(error, as_json)
     return stopped.exit_code if isinstance(stopped, Stopped) else 130
 

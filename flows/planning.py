@@ -36,7 +36,7 @@ def check_settings(home: Home, settings: BuildSettings, until: str | None = None
     """
     check_rules({name: resolve_rules(name, getattr(settings, name)) for name in ("blacklist", "slop")})
     if settings.train.lora:
-        load_lora_preset(settings.train.lora)
+        load_lora_preset(settings.train.lora, settings.train.lora_changes)
     if settings.notify.webhook:
         find_webhook(home, settings.notify.webhook)
     if SCORE not in (step for step, _ in pipeline_for(settings, until)):

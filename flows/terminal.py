@@ -55,10 +55,16 @@ class TerminalListener:
         """A stage begins."""
         self._replace(stage, None)
 
-    def advanced(self, stage: str, done: int, total: int) -> None:
-        """`done` of `total`."""
+    def advanced(self, stage: str, done: int, total: int, note: str = "") -> None:
+        """`done` of `total`; without a terminal, ten lines in all tell the note."""
         if self._current is not None:
-            self._bars.update(self._current, completed=done, total=total)
+            self._bars.update(self._current, completed=done, total=total, note=note)
+        if note and not self.console.is_terminal and (done == total or done % max(1, total // 10) == 0):
+            self.console.print(f"  {stage} {done:,} of {total:,}: {note}", highlight=False, soft_wrap=True)
+
+    def noted(self, stage: str, text: str) -> None:
+        """A line that stays."""
+        self.console.print(f"  {stage}: {visible(text)}", highlight=False, soft_wrap=True, markup=False)
 
     def finished(self, summary: StageSummary) -> None:
         """A stage stands: its line stays."""

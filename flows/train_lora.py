@@ -1,67 +1,89 @@
 """The flow `train-lora`: an adapter from exactly one corpus, named by its fingerprint.
 
-`hand_over` is how a build ends when the home's worker is there: training becomes a run of its own.
+The command `vatra train lora`, the deployment `train-lora/adhoc` and the last step of a build plan the same run and
+call the same task. `hand_over` is how a build ends when the home's worker is there: training becomes a run of its own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, cast
 
 from prefect import flow
-from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments import run_deployment
 
 from flows.outcomes import outcome
+from flows.processes import record_process
 from flows.services import worker_is_up
-from schemas.errors import UsageError
+from schemas.errors import StoreError
 from schemas.manifest import BuildRecord
 from schemas.settings import BuildSettings, TrainSettings
 from schemas.settings.presets import ModelPresetName
 from schemas.summary import StageSummary
 from storage.artifacts import find_artifact
-from storage.catalog import new_build_id
-from storage.datasets import find_dataset
+from storage.catalog import list_builds, new_build_id, read_build, settings_of
 from storage.home import Home, open_home
+from tasks.corpora import open_corpus
 from tasks.running import Run, plan_fingerprint
-from tasks.training import TRAIN_LORA, adapter_folder, train_adapter
+from tasks.training import TRAIN_LORA, adapter_folder, default_name, train_adapter
 
 DEPLOYMENT = "train-lora/adhoc"
 
 
 @flow(name="train-lora", persist_result=False)
-def train_lora(corpus: str, preset: ModelPresetName = ModelPresetName("demo")) -> State[Any]:  # noqa: B008 - a string
+def train_lora(
+    corpus: str,
+    preset: ModelPresetName = ModelPresetName("demo"),  # noqa: B008 - a string
+    changes: dict[str, Any] | None = None,
+    name: str | None = None,
+    overwrite: bool = False,
+) -> State[Any]:
     """Train a LoRA adapter from a corpus.
 
     Args:
         corpus: The fingerprint of the corpus, as a build prints it: the name of its folder under datasets/mix.
         preset: What is trained, and how.
+        changes: What shall be different from the preset, like {"epochs": 2, "batch_size": 1}.
+        name: What the adapter is called; empty: the preset and the beginning of its fingerprint.
+        overwrite: Move the name when another run has it.
     """
-    return outcome(lambda: _train(corpus, preset))
+    return outcome(lambda: _tell(open_home(), corpus, preset, changes or {}, name, overwrite))
 
 
-def plan_training(home: Home, corpus: str, preset: str) -> Run:
-    """A run of the training alone, over a corpus that stands. Raises UsageError when it does not."""
-    if "/" in corpus or find_dataset(home.store, "mix", corpus) is None:
-        raise UsageError(
-            f"there is no corpus {corpus[:80]!r} in this home",
-            where=str(home.path / "datasets" / "mix"),
-            fix="It may have been pruned: run the build again.",
-        )
-    settings = BuildSettings(train=TrainSettings(lora=preset))
-    now = datetime.now(UTC)
-    record = BuildRecord(
-        build=new_build_id(now),
-        created=now.isoformat(timespec="seconds"),
-        parent=None,
-        settings=settings.model_dump(mode="json"),
-        inputs=(),
-        skipped=(),
-        stages={"mix": corpus},
-    )
+@flow(name="train-lora", persist_result=False)
+def train_here(
+    corpus: str,
+    preset: str,
+    changes: dict[str, Any],
+    name: str | None,
+    overwrite: bool,
+    home: str,
+    track: str | None = None,
+) -> StageSummary:
+    """The same, in the process of the command line; `preset` may also be the path of a YAML file."""
+    record_process()
+    run = plan_training(open_home(Path(home)), corpus, preset, changes)
+    summary: StageSummary = train_adapter(run, name, overwrite, track)
+    return summary
+
+
+def plan_training(home: Home, corpus: str, preset: str, changes: Mapping[str, Any] | None = None) -> Run:
+    """A run of the training alone, over a corpus that stands. Raises UsageError, SettingsError, StoreError.
+
+    What the corpus was made from is that of the newest build that has it, so that the adapter's card can tell it.
+    """
+    open_corpus(home, corpus)
+    record, before = _made_by(home, corpus)
+    wanted = TrainSettings(lora=preset, lora_changes=dict(changes or {}))
+    settings = before.model_copy(update={"train": wanted})
+    upstream = {name: mark for name, mark in record.stages.items() if name != TRAIN_LORA.name}
+    values = {"settings": settings.model_dump(mode="json"), "stages": upstream}
+    record = record.model_copy(update=values)
     run = Run(home, record, settings)
-    stages = {**record.stages, TRAIN_LORA.name: plan_fingerprint(TRAIN_LORA, run)}
+    stages = {**upstream, TRAIN_LORA.name: plan_fingerprint(TRAIN_LORA, run)}
     return Run(home, record.model_copy(update={"stages": stages}), settings)
 
 
@@ -75,11 +97,14 @@ def hand_over(run: Run) -> str | None:
     stands = find_artifact(run.store, TRAIN_LORA.name, run.record.stages[TRAIN_LORA.name])
     if preset is None or preset.endswith((".yaml", ".yml")) or stands or not worker_is_up(run.home):
         return None
+    parameters: dict[str, Any] = {"corpus": run.record.stages["mix"], "preset": preset}
+    if run.settings.train.lora_changes:
+        parameters["changes"] = run.settings.train.lora_changes
     started = cast(
         FlowRun,
         run_deployment(
             DEPLOYMENT,
-            parameters={"corpus": run.record.stages["mix"], "preset": preset},
+            parameters=parameters,
             tags=[f"build:{run.record.build}"],
             timeout=0,
             as_subflow=False,
@@ -88,26 +113,33 @@ def hand_over(run: Run) -> str | None:
     return started.name
 
 
-def _train(corpus: str, preset: str) -> str:
-    run = plan_training(open_home(), corpus, preset)
-    summary = train_adapter(run)
-    folder = adapter_folder(run)
-    create_markdown_artifact(
-        _markdown(corpus, preset, summary, str(folder)), key="training-counts", description=f"Corpus {corpus}"
+def _made_by(home: Home, corpus: str) -> tuple[BuildRecord, BuildSettings]:
+    """The newest build that has the corpus; where none is left, a record that knows only its fingerprint."""
+    for build in list_builds(home.store):
+        try:
+            record = read_build(home.store, build)
+            if record.stages.get("mix") == corpus:
+                return record, settings_of(record)
+        except StoreError:  # a damaged plan, or one of another version: its build cannot be told
+            continue
+    now = datetime.now(UTC)
+    settings = BuildSettings()
+    record = BuildRecord(
+        build=new_build_id(now),
+        created=now.isoformat(timespec="seconds"),
+        parent=None,
+        settings=settings.model_dump(mode="json"),
+        inputs=(),
+        skipped=(),
+        stages={"mix": corpus},
     )
+    return record, settings
+
+
+def _tell(
+    home: Home, corpus: str, preset: str, changes: Mapping[str, Any], name: str | None, overwrite: bool
+) -> str:
+    run = plan_training(home, corpus, preset, changes)
+    summary = train_adapter(run, name, overwrite)
     done = "stood already" if summary.cached else f"trained from {summary.rows_out:,} examples"
-    return f"The adapter {done}: {folder}"
-
-
-def _markdown(corpus: str, preset: str, summary: StageSummary, folder: str) -> str:
-    """Counts only, as in every artifact."""
-    rows = {
-        "corpus": corpus,
-        "preset": preset,
-        "examples in": summary.rows_in,
-        "examples used": summary.rows_out,
-        **{f"set aside: {reason}": count for reason, count in summary.set_aside.items()},
-        "seconds": summary.seconds,
-        "adapter": folder,
-    }
-    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())])
+    return f"The adapter {name or default_name(run)} {done}: {adapter_folder(run)}"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _TALKATIVE = (
-    "accelerate", "datasets", "huggingface_hub", "peft", "tokenizers", "torch", "transformers", "trl"
+    "accelerate", "bitsandbytes", "datasets", "huggingface_hub", "peft", "tokenizers", "torch", "transformers", "trl"
 )  # fmt: skip
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Callable
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from schemas.errors import StoreError
-from schemas.ids import canonical_json, hash_bytes
-from storage.store import Store
+from schemas.ids import canonical_json
+from storage.store import Store, translated
+
+#: Where makers keep what a killed run can go on from.
+WORKING = ".working"
 
 
 def artifact_folder(stage: str, fingerprint: str) -> str:
@@ -44,17 +51,15 @@ def make_artifact(
     standing = find_artifact(store, stage, fingerprint)
     if standing is not None:
         return standing, True
-    if not store.is_local:
-        raise StoreError(
-            "training needs a store that is a local folder", where=store.url, fix="Unset VATRA_STORE."
-        )
+    _must_be_local(store)
     store.sweep_staging()
     folder = artifact_folder(stage, fingerprint)
     with store.staging() as staging:
         root = Path(store.full(staging))
         account = make(root)
         files = sorted(path for path in root.rglob("*") if path.is_file())
-        digests = {str(path.relative_to(root)): hash_bytes(path.read_bytes()) for path in files}
+        names = [str(path.relative_to(root)) for path in files]
+        digests = {name: store.digest(f"{staging}/{name}") for name in names}
         for name, digest in digests.items():
             store.publish(f"{staging}/{name}", f"{folder}/{name}", digest)
         manifest = {"stage": stage, "fingerprint": fingerprint, "files": digests, "account": account}
@@ -62,3 +67,39 @@ def make_artifact(
     standing = find_artifact(store, stage, fingerprint)
     assert standing is not None
     return standing, False
+
+
+@contextmanager
+def working_folder(store: Store, stage: str, fingerprint: str) -> Iterator[Path]:
+    """A folder in which a maker keeps what a later try can go on from; nobody else may use it meanwhile.
+
+    It outlives a crash and a failure, and is removed once the artifact stands. Raises StoreError when another process
+    makes the same artifact at this moment, or when the store is no local folder.
+    """
+    _must_be_local(store)
+    folder = Path(store.full(f"{WORKING}/{stage}-{fingerprint}"))
+    with translated("write to the store", str(folder)):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder.with_suffix(".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError(
+                "the same training runs already, in another process",
+                where=str(folder),
+                fix="Wait until it is done, or stop it; then run the same command again.",
+            ) from None
+        yield folder
+        if find_artifact(store, stage, fingerprint) is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.with_suffix(".lock").unlink(missing_ok=True)
+    finally:
+        os.close(lock)
+
+
+def _must_be_local(store: Store) -> None:
+    if not store.is_local:
+        raise StoreError(
+            "training needs a store that is a local folder", where=store.url, fix="Unset VATRA_STORE."
+        )

@@ -36,6 +36,11 @@ class Home:
         return self.path / "reports"
 
     @property
+    def logs(self) -> Path:
+        """What training runs write down while they go on, a folder for each."""
+        return self.path / "logs"
+
+    @property
     def inbox(self) -> Path:
         """Where a person drops exports for the scheduled build."""
         return self.path / "inbox"

@@ -13,8 +13,11 @@ class Listener(Protocol):
     def started(self, stage: str) -> None:
         """A stage begins."""
 
-    def advanced(self, stage: str, done: int, total: int) -> None:
-        """`done` of `total` bytes (or steps) of the stage's open work."""
+    def advanced(self, stage: str, done: int, total: int, note: str = "") -> None:
+        """`done` of `total` bytes (or steps) of the stage's open work; `note` is shown beside it."""
+
+    def noted(self, stage: str, text: str) -> None:
+        """Something that a person should know while the stage goes on."""
 
     def finished(self, summary: StageSummary) -> None:
         """A stage stands."""
@@ -23,7 +26,9 @@ class Listener(Protocol):
 class _Silence:
     def started(self, stage: str) -> None: ...
 
-    def advanced(self, stage: str, done: int, total: int) -> None: ...
+    def advanced(self, stage: str, done: int, total: int, note: str = "") -> None: ...
+
+    def noted(self, stage: str, text: str) -> None: ...
 
     def finished(self, summary: StageSummary) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Train LoRA: an adapter learned from the build's corpus."""
+"""Train LoRA: an adapter learned from the build's corpus, its card, its lineage, its page and its name."""
 
 from __future__ import annotations
 
@@ -7,32 +7,43 @@ from pathlib import Path
 from typing import Any
 
 from prefect import task
+from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from models.lora import LIBRARIES, train_lora
+from models.lora import LIBRARIES, base_identity, train_lora
+from models.lora.tracking import open_tracker
 from schemas.settings import LoraSettings
 from schemas.settings.loading import load_lora_preset
 from schemas.summary import PartCounts, StageSummary
 from schemas.tables import SPLITS
-from storage.artifacts import artifact_folder, make_artifact
+from storage.artifacts import artifact_folder, find_artifact, make_artifact, working_folder
 from storage.crashes import bugs_kept_private
-from storage.datasets import verify
+from storage.names import check_free, give_name
 from storage.stages import Stage
+from tasks.corpora import open_corpus, verify_corpus
 from tasks.progress import listener
+from tasks.reports.markdown import plain
 from tasks.running import Run, Step
+from tasks.trained import describe
+from tasks.training_log import RunLog, logs_of
+from tasks.training_page import run_view, write_training_page
+
+#: The kind of name that adapters have: `artifacts/lora/<name>`.
+NAMES = "lora"
 
 
 def lora_settings(run: Run) -> LoraSettings:
-    """The contents of the preset that the settings name."""
+    """The contents of the preset that the settings name, with their changes."""
     name = run.settings.train.lora
     if name is None:
         raise AssertionError("no training was asked for")
-    return LoraSettings(preset=load_lora_preset(name))
+    preset = load_lora_preset(name, run.settings.train.lora_changes)
+    return LoraSettings(preset=preset, base=base_identity(preset, run.home.cache))
 
 
 TRAIN_LORA = Step(
     stage=Stage(
-        "train-lora", version=1, kind="corpus", unit="examples", function=train_lora, libraries=LIBRARIES
+        "train-lora", version=2, kind="corpus", unit="examples", function=train_lora, libraries=LIBRARIES
     ),
     settings=lora_settings,
     reads=dict.fromkeys(SPLITS, "mix"),
@@ -40,16 +51,47 @@ TRAIN_LORA = Step(
 
 
 @task(name="train-lora", cache_policy=NO_CACHE, persist_result=False)
-def train_adapter(run: Run) -> StageSummary:
-    """Train the adapter that the settings ask for; it stands under `artifacts/train-lora/`."""
-    name, begun = TRAIN_LORA.name, time.monotonic()
-    listener().started(name)
-    mark = run.record.stages[name]
+def train_adapter(
+    run: Run, name: str | None = None, overwrite: bool = False, track: str | None = None
+) -> StageSummary:
+    """Train the adapter that the settings ask for; it stands under `artifacts/train-lora/`.
+
+    `name` is what it is called under `artifacts/lora/` (None: preset and fingerprint); one that belongs to another
+    run is refused before any work, unless `overwrite` moves it. `track` tells the steps to tensorboard or wandb too.
+    """
+    stage, begun = TRAIN_LORA.name, time.monotonic()
+    mark, called = run.record.stages[stage], name or default_name(run)
+    listener().started(stage)
     with bugs_kept_private():
-        account, cached = make_artifact(run.store, name, mark, lambda out: _train(run, out))
+        check_free(run.store, NAMES, called, stage, mark, overwrite)
+        verify_corpus(open_corpus(run.home, run.record.stages["mix"]))
+        with working_folder(run.store, stage, mark) as work:
+            account, cached = make_artifact(
+                run.store, stage, mark, lambda out: _train(run, out, work, called, track)
+            )
+        give_name(run.store, NAMES, called, stage, mark, overwrite)
+        page = report_training(run, called)
     summary = summarise_training(run, account, cached, time.monotonic() - begun)
     listener().finished(summary)
+    create_markdown_artifact(
+        _markdown(run, called, summary, page), key="training-counts", description=f"Adapter {plain(called)}"
+    )
     return summary
+
+
+def default_name(run: Run) -> str:
+    """What an adapter is called when nobody said: its preset and the beginning of its fingerprint."""
+    preset = Path(run.settings.train.lora or "lora").stem
+    kept = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in preset).strip("._-")
+    return f"{kept[:60] or 'lora'}-{run.record.stages[TRAIN_LORA.name][:8]}"
+
+
+def report_training(run: Run, name: str) -> Path:
+    """Write the page of a run whose adapter stands; returns its path."""
+    account = find_artifact(run.store, TRAIN_LORA.name, run.record.stages[TRAIN_LORA.name])
+    assert account is not None
+    mark = run.record.stages[TRAIN_LORA.name]
+    return write_training_page(run.home, run_view(run.home, name, mark, account, adapter_folder(run)))
 
 
 def summarise_training(run: Run, account: dict[str, Any], cached: bool, seconds: float) -> StageSummary:
@@ -85,15 +127,41 @@ def adapter_folder(run: Run) -> Path:
     return Path(run.store.full(artifact_folder(TRAIN_LORA.name, run.record.stages[TRAIN_LORA.name])))
 
 
-def _train(run: Run, out: Path) -> dict[str, Any]:
+def logs_folder(run: Run) -> Path:
+    """Where the run writes down what only this machine knows."""
+    return logs_of(run.home, TRAIN_LORA.name, run.record.stages[TRAIN_LORA.name])
+
+
+def corpus_shards(run: Run) -> dict[str, list[Path]]:
+    """The corpus's files by split, for a trainer that opens them by itself."""
     corpus = run.dataset("mix")
-    for file in (file for split in SPLITS for file in corpus.files(split)):
-        verify(run.store, file)  # the trainer opens the shards by itself
     shards = {split: [Path(run.store.full(file.path)) for file in corpus.files(split)] for split in SPLITS}
-    result = train_lora(
-        lora_settings(run).preset,
-        {split: paths for split, paths in shards.items() if paths},
-        out,
-        on_step=lambda step, total, loss: listener().advanced(TRAIN_LORA.name, step, total),
-    )
-    return result.model_dump(mode="json")
+    return {split: paths for split, paths in shards.items() if paths}
+
+
+def _train(run: Run, out: Path, work: Path, name: str, track: str | None) -> dict[str, Any]:
+    preset = lora_settings(run).preset
+    watcher = RunLog(TRAIN_LORA.name, logs_folder(run))
+    if track is not None:
+        watcher = RunLog(TRAIN_LORA.name, logs_folder(run), open_tracker(track, logs_folder(run), name))
+    result = train_lora(preset, corpus_shards(run), out, work=work, cache=run.home.cache, watcher=watcher)
+    account = result.model_dump(mode="json")
+    describe(run, preset, account, out)
+    return account
+
+
+def _markdown(run: Run, name: str, summary: StageSummary, page: Path) -> str:
+    """Counts and places only, as in every artifact."""
+    rows = {
+        "adapter": name,
+        "corpus": run.record.stages["mix"],
+        "preset": run.settings.train.lora,
+        "examples in": summary.rows_in,
+        "examples used": summary.rows_out,
+        **{f"set aside: {reason}": count for reason, count in summary.set_aside.items()},
+        "seconds": summary.seconds,
+        "folder": adapter_folder(run),
+        "report": page,
+    }
+    cells = (f"| {key} | {plain(str(value))} |" for key, value in rows.items())
+    return "\n".join(["| | |", "|---|---|", *cells])

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from flows.commands.report_serving import serve_reports
 from flows.commands.session import answer, at_work, print_json
+from flows.commands.trainer_exports import TRAINERS, export_trainer
 from schemas.errors import StoreError, UsageError
 from schemas.settings import load_build_settings
 from schemas.settings.loading import load_lora_preset, preset_values
@@ -52,6 +53,10 @@ def export(given: argparse.Namespace) -> int:
         raise StoreError(
             "the corpus did not pass its expectations", where=record.build, fix="Build it again."
         )
+    if given.format in TRAINERS:
+        return export_trainer(given, corpus, record.build)
+    if given.preset is not None:
+        raise UsageError("--preset goes with a trainer's format", where="--preset")
     splits = [split for split in SPLITS if split in (given.split or SPLITS)]
     done = export_corpus(
         corpus, given.format, Path(given.out), splits, given.overwrite, phase=given.phase, record=record
@@ -68,22 +73,27 @@ def export(given: argparse.Namespace) -> int:
 
 def presets(given: argparse.Namespace) -> int:
     """Build presets are settings files; mixtures say what a corpus is made of, model presets what is trained."""
+    from tasks.planning_training import preset_need
+
     found: dict[str, dict[str, str]] = {"build": {}, "mixture": {}, "train": {}}
     for name in preset_names("build"):
         load_build_settings(name)
         found["build"][name] = str(preset_values("build", name).get("description", ""))
     for name in preset_names("mixture"):
         found["mixture"][name] = str(preset_values("mixture", name).get("description", ""))
-    for name in preset_names("train"):
-        found["train"][name] = load_lora_preset(name).description
-    console = Console(stderr=given.json, highlight=False)
+    train = {name: load_lora_preset(name) for name in preset_names("train")}
+    found["train"] = {name: preset.description for name, preset in train.items()}
+    needs = {name: preset_need(preset) for name, preset in train.items()}
+    console = Console(stderr=given.json, highlight=False, soft_wrap=True)
     titles = {
         "build": "build presets   vatra build PATH --preset NAME",
-        "mixture": "mixtures        --set mix.preset=NAME",
-        "train": "model presets   --set train.lora=NAME",
+        "mixture": "mixtures        vatra build PATH --preset NAME, or --set mix.preset=NAME",
+        "train": "model presets   vatra train lora --preset NAME, or --set train.lora=NAME in a build",
     }
     for kind, items in found.items():
         console.print(f"[bold]{titles[kind]}[/]")
         for name, description in items.items():
-            console.print(f"  {name:<10} {description}")
-    return print_json(given, found)
+            console.print(f"  {name:<13} {description}")
+            if kind == "train":
+                console.print(f"  {'':<13} [dim]memory: {needs[name]}[/]")
+    return print_json(given, {**found, "memory": needs})

@@ -10,10 +10,27 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from models.lora.chat_format import CHAT_TEMPLATE, END, PAD, ROLE_MARKS, SPECIAL_TOKENS
 from schemas.settings.training import DemoBase
 
 DESCRIPTION = "demo: a tiny Llama-shaped model with random weights, built from the preset; it knows nothing"
+PAD, END = "<|pad|>", "<|end|>"
+MARKS: dict[str, str] = {role: f"<|{role}|>" for role in ("system", "user", "assistant", "tool")}
+
+#: A mark per role, the text, an end mark. Nothing else.
+CHAT_TEMPLATE = (
+    "{%- for message in messages -%}"
+    "{%- if message.role not in [" + ", ".join(f"'{role}'" for role in MARKS) + "] -%}"
+    "{{- raise_exception('unknown role ' ~ message.role) -}}"
+    "{%- endif -%}"
+    "{{- '<|' ~ message.role ~ '|>' -}}"
+    "{%- if message.role == 'assistant' -%}"
+    "{%- generation -%}{{- message.content ~ '<|end|>' -}}{%- endgeneration -%}"
+    "{%- else -%}"
+    "{{- message.content ~ '<|end|>' -}}"
+    "{%- endif -%}"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{%- endif -%}"
+)
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int, max_length: int) -> Any:
@@ -26,7 +43,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, max_length: int) -> A
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
-        special_tokens=list(SPECIAL_TOKENS),
+        special_tokens=[PAD, END, *MARKS.values()],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
@@ -35,7 +52,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, max_length: int) -> A
         tokenizer_object=tokenizer,
         pad_token=PAD,
         eos_token=END,
-        additional_special_tokens=list(ROLE_MARKS.values()),
+        additional_special_tokens=list(MARKS.values()),
         model_max_length=max_length,
         clean_up_tokenization_spaces=False,
         chat_template=CHAT_TEMPLATE,

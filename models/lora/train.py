@@ -2,112 +2,228 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-from safetensors import SafetensorError
-
-from models.lora.corpus import encode_split, load_split, nothing_to_train, texts_of
-from models.lora.demo_base import DESCRIPTION, build_demo_base, train_tokenizer
-from models.lora.encoding import EncodingCounts
-from models.lora.proof import AdapterShape, check_adapter, check_reload
-from models.lora.result import LoraResult
-from models.lora.saving import save_adapter
-from models.lora.training import OnStep, Trained, train_adapter
+from models.lora.checkpoints import write_whole
+from models.lora.curriculum import PhaseRecord, Trained, read_batch, train_phases
+from models.lora.demo_base import DESCRIPTION
+from models.lora.inspection import show_windows
+from models.lora.job import Corpus, Job, plan_job
+from models.lora.loading import torch_dtype
+from models.lora.memory import peak_memory
+from models.lora.preflight import Preflight
+from models.lora.proof import check_moved, check_reread
+from models.lora.result import LoraResult, PhaseResult
+from models.lora.saving import (
+    BASE_REFERENCE,
+    CURVE,
+    SEEN,
+    SHOWN,
+    save_adapter,
+    write_curve,
+    write_seen,
+    write_shown,
+)
+from models.lora.watching import Measured, Watcher
 from models.quiet import forbid_telemetry, quiet_datasets, quiet_libraries
-from schemas.errors import StageFailed, StoreError
+from schemas.errors import StoreError
+from schemas.ids import hash_fields
 from schemas.settings import LoraPreset
+from schemas.settings.training import DemoBase
 
 #: Distributions whose version changes the result of a run.
-LIBRARIES = ("accelerate", "datasets", "peft", "tokenizers", "torch", "transformers", "trl")
+LIBRARIES = (
+    "accelerate", "bitsandbytes", "datasets", "peft", "tokenizers", "torch", "transformers", "trl"
+)  # fmt: skip
 BASE, ADAPTER, RESULT = "base", "adapter", "train.json"
-_WORK = ".work"
-
-
-def _silent(step: int, steps: int, loss: float) -> None:
-    """The default of `on_step`."""
+_WORK, _IDENTITY = ".work", "run.txt"
+_REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS)
+#: torch.save tells of a refused write only in these words.
+_TORCH_CANNOT_WRITE = ("PytorchStreamWriter", "inline_container", "iostream error")
 
 
 def train_lora(
-    preset: LoraPreset, corpus: Mapping[str, Sequence[Path]], out: Path, on_step: OnStep = _silent
+    preset: LoraPreset,
+    corpus: Corpus,
+    out: Path,
+    *,
+    work: Path | None = None,
+    cache: Path | None = None,
+    watcher: Watcher | None = None,
 ) -> LoraResult:
-    """Train a LoRA on `corpus["train"]`; write `base/`, `adapter/`, `train.json` to the empty folder `out`.
+    """Train a LoRA on `corpus["train"]`; write `adapter/`, `train.json`, `curve.jsonl`, `windows.jsonl` (the decoded
+    windows), `seen.parquet` and, for the demo base, `base/` to the empty folder `out`.
 
-    `corpus` maps splits to Parquet shards in `schemas.tables.CORPUS`; `validation` is only measured, `test`
-    is not read. Nothing is written outside `out`, nothing is asked of another host. `on_step` gets (step,
-    steps, loss) after each optimizer step. Raises StageFailed, SettingsError, InputError, StoreError.
+    `corpus` maps splits to Parquet shards in `schemas.tables.CORPUS`; `validation` is only measured, `test` is not
+    read. `work` keeps checkpoints: with the same one, a call goes on where a killed one stopped, and ends with the same
+    weights; without one, nothing is kept. `cache` is the home's, with fetched bases. Nothing is written elsewhere,
+    nothing is asked of another host. Raises StageFailed, SettingsError, UsageError, MissingModel, InputError,
+    StoreError; TrainingStopped after a Ctrl-C.
     """
     if out.exists() and any(out.iterdir()):
         raise StoreError("the folder for the adapter is not empty", where=str(out))
     forbid_telemetry()
-    work = out / _WORK
-    work.mkdir(parents=True)
+    out.mkdir(parents=True, exist_ok=True)
+    folder = work or out / _WORK
     try:
-        with quiet_libraries(), quiet_datasets():
-            result = _train(preset, corpus, out, work, on_step)
-    except SafetensorError as error:  # what safetensors makes of any refusal of the system
-        reason = "no space left on device" if "os error 28" in str(error) else "see the disk and its rights"
-        raise StoreError(
-            f"the adapter cannot be written: {reason}", where=str(out), fix="Free some space and run again."
-        ) from error
+        with _refusals_told(out), _ready(folder, preset, corpus), quiet_libraries(), quiet_datasets():
+            result = _train(preset, corpus, out, folder, cache, watcher or Watcher())
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        if work is None:
+            shutil.rmtree(folder, ignore_errors=True)
     (out / RESULT).write_text(result.model_dump_json(indent=2) + "\n", "utf-8")
     return result
 
 
+def plan_run(preset: LoraPreset, corpus: Corpus, work: Path, *, cache: Path | None = None) -> Preflight:
+    """What a training would read and take, and whether it fits; trains nothing. `work` takes temporary files.
+
+    Raises as `train_lora` does before its first step.
+    """
+    forbid_telemetry()
+    with _refusals_told(work), _ready(work, preset, corpus), quiet_libraries(), quiet_datasets():
+        return plan_job(preset, corpus, work, cache, read_batch(work, preset)[0]).preflight
+
+
 def _train(
-    preset: LoraPreset, corpus: Mapping[str, Sequence[Path]], out: Path, work: Path, on_step: OnStep
+    preset: LoraPreset, corpus: Corpus, out: Path, work: Path, cache: Path | None, watcher: Watcher
 ) -> LoraResult:
-    rows = load_split(corpus.get("train", ()), work / "train")
-    if rows is None:
-        raise StageFailed("there is nothing to train on: the corpus has no training example")
-    tokenizer = train_tokenizer(texts_of(rows), preset.base.vocab_size, preset.max_length)
-    build_demo_base(preset.base, tokenizer, preset.max_length, preset.seed, out / BASE)
-    train, counts = encode_split(rows, tokenizer, preset.max_length)
-    if train is None:
-        raise nothing_to_train(counts, preset.max_length)
-    validation, held_out = encode_split(
-        load_split(corpus.get("validation", ()), work / "validation"), tokenizer, preset.max_length
-    )
-    trained = train_adapter(preset, out / BASE, train, validation, work / "trainer", on_step)
-    shape = check_adapter(trained.model, preset)
-    save_adapter(trained.model, tokenizer, out / ADAPTER)
-    check_reload(trained.model, out / BASE, out / ADAPTER, train[0]["input_ids"])
-    return _result(preset, trained, shape, counts, held_out, tokenizer)
+    batch, _ = read_batch(work, preset)
+    job = plan_job(preset, corpus, work, cache, batch)
+    watcher.planned(job.preflight)
+    shown = show_windows(job.train.windows, job.tokenizer)
+    watcher.showed(shown)
+    begun = time.perf_counter()
+    trained = train_phases(job, watcher)
+    watcher.measured(Measured(peak_memory(), time.perf_counter() - begun, trained.tokens_per_second))
+    check_moved(trained.model)
+    _write(job, trained, out)
+    write_shown(shown, out / SHOWN)
+    assert job.train.windows is not None
+    check_reread(trained.model, out / ADAPTER, job.train.windows[0]["input_ids"])
+    return _result(job, trained)
 
 
-def _result(
-    preset: LoraPreset,
-    trained: Trained,
-    shape: AdapterShape,
-    counts: EncodingCounts,
-    held_out: EncodingCounts,
-    tokenizer: Any,
-) -> LoraResult:
+def _write(job: Job, trained: Trained, out: Path) -> None:
+    if isinstance(job.preset.base, DemoBase):
+        shutil.copytree(job.base, out / BASE)
+    named = BASE_REFERENCE if isinstance(job.preset.base, DemoBase) else job.preset.base.name
+    save_adapter(trained.model, job.tokenizer, job.template, out / ADAPTER, named, job.base_revision)
+    write_curve(((record.plan.number, record.steps) for record in trained.phases), out / CURVE)
+    write_seen(job.train.windows, out / SEEN)
+
+
+@contextmanager
+def _ready(work: Path, preset: LoraPreset, corpus: Corpus) -> Iterator[None]:
+    """The working folder belongs to this run and to no other; prepared data of an earlier try is made again."""
+    work.mkdir(parents=True, exist_ok=True)
+    shards = [f"{split}/{path.name}" for split, paths in sorted(corpus.items()) for path in paths]
+    identity = hash_fields(preset.model_dump_json(), *shards, *(version(name) for name in LIBRARIES))
+    path = work / _IDENTITY
+    if path.exists() and path.read_text("ascii") != identity:
+        raise StoreError(
+            "the working folder belongs to another run",
+            where=str(work),
+            fix="Delete it, or name another one.",
+        )
+    write_whole(path, identity.encode("ascii"))
+    for left in ("data", "base"):
+        shutil.rmtree(work / left, ignore_errors=True)
+    yield
+
+
+@contextmanager
+def _refusals_told(where: Path) -> Iterator[None]:
+    """What the libraries make of a refusal of the system, as an error that says what to do."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (SafetensorError, OSError, RuntimeError) as error:
+        text = str(error)
+        if isinstance(error, RuntimeError) and not any(sign in text for sign in _TORCH_CANNOT_WRITE):
+            raise
+        if isinstance(error, OSError) and error.errno not in _REFUSED:
+            raise
+        full = "os error 28" in text or getattr(error, "errno", None) == errno.ENOSPC
+        likely = "the disk is full, or has no room for so large a file"
+        reason = (
+            "no space left on device" if full else likely if isinstance(error, RuntimeError) else text.lower()
+        )
+        raise StoreError(
+            f"the training cannot write: {reason}",
+            where=str(where),
+            fix="Free some space and run the same command again: it goes on from the last checkpoint.",
+        ) from error
+
+
+def _result(job: Job, trained: Trained) -> LoraResult:
+    preset, total = job.preset, job.train.total()
+    steps = [step for record in trained.phases for step in record.steps]
+    measured = [record for record in trained.phases if record.steps]
     return LoraResult(
-        base=DESCRIPTION,
-        base_is_demo=True,
+        base=DESCRIPTION if isinstance(preset.base, DemoBase) else preset.base.name,
+        base_is_demo=isinstance(preset.base, DemoBase),
+        base_revision=job.base_revision,
+        base_identity=job.base_identity,
         preset=preset.description,
-        steps=len(trained.losses),
+        backend=job.backend,
+        quantization=preset.quantization,
+        dtype=str(torch_dtype(preset)).removeprefix("torch."),
+        template=job.template.digest,
+        out_of_memory=trained.out_of_memory,
+        phases=tuple(_phase(job, record) for record in trained.phases),
+        steps=len(steps),
+        examples=total.examples,
+        examples_set_aside=dict(sorted(total.set_aside.items())),
+        validation_examples=job.validation.total().examples,
+        windows=total.windows,
+        replies=total.replies,
+        replies_too_long=total.replies_too_long,
+        replies_left_out=total.replies_left_out,
+        marks_defused=total.defused,
+        tokens=total.tokens,
+        trained_tokens=total.trained_tokens,
+        vocab_size=len(job.tokenizer),
+        first_loss=steps[0][1],
+        last_loss=steps[-1][1],
+        validation_loss_before=measured[0].before,
+        validation_loss_after=measured[-1].after,
+        base_parameters=trained.shape.base_parameters,
+        trainable_parameters=trained.shape.trainable_parameters,
+        target_modules=preset.target_modules,
+        adapted_layers=trained.shape.adapted_layers,
+        libraries={name: version(name) for name in LIBRARIES},
+    )
+
+
+def _phase(job: Job, record: PhaseRecord) -> PhaseResult:
+    plan = record.plan
+    counts, planned = job.train.counts[plan.number], job.preflight.phases[plan.number - 1]
+    return PhaseResult(
+        number=plan.number,
+        name=plan.name,
+        learning_rate=plan.learning_rate,
+        epochs=plan.epochs,
+        steps=len(record.steps),
+        batch_size=record.batch.size,
+        gradient_accumulation=record.batch.accumulation,
         examples=counts.examples,
-        examples_set_aside=dict(sorted(counts.set_aside.items())),
-        validation_examples=held_out.examples,
+        examples_set_aside=planned.set_aside,
+        windows=counts.windows,
+        windows_not_reached=planned.windows_not_reached,
         replies=counts.replies,
-        replies_left_out=counts.replies_left_out,
         tokens=counts.tokens,
         trained_tokens=counts.trained_tokens,
-        vocab_size=len(tokenizer),
-        first_loss=trained.losses[0],
-        last_loss=trained.losses[-1],
-        validation_loss_before=trained.validation_before,
-        validation_loss_after=trained.validation_after,
-        base_parameters=shape.base_parameters,
-        trainable_parameters=shape.trainable_parameters,
-        target_modules=preset.target_modules,
-        adapted_layers=shape.adapted_layers,
-        libraries={name: version(name) for name in LIBRARIES},
+        first_loss=record.steps[0][1] if record.steps else None,
+        last_loss=record.steps[-1][1] if record.steps else None,
+        validation_windows=job.validation.counts[plan.number].windows,
+        validation_loss_before=record.before,
+        validation_loss_after=record.after,
     )

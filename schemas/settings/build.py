@@ -30,6 +30,11 @@ class TrainSettings(Settings):
         description="The adapter to train from the corpus: a model preset. None: no training.",
         json_schema_extra=offer_presets,
     )
+    lora_changes: dict[str, Any] = Field(
+        {},
+        title="LoRA changes",
+        description='What shall be different from the model preset, like {"epochs": 2, "batch_size": 1}.',
+    )
     tribal: None = Field(
         None, description="NOVA, trained from scratch, is not built yet: there is nothing to choose."
     )

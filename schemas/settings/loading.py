@@ -41,10 +41,10 @@ def preset_values(kind: str, name: str) -> dict[str, Any]:
     return _mapping(yaml.safe_load(text), f"{kind} preset {name}")
 
 
-def load_lora_preset(name: str) -> LoraPreset:
-    """A model preset by name or YAML path. Raises SettingsError."""
+def load_lora_preset(name: str, changes: Mapping[str, Any] | None = None) -> LoraPreset:
+    """A model preset by name or YAML path, with some of its settings changed. Raises SettingsError."""
     try:
-        return LoraPreset.model_validate(preset_values("train", name))
+        return LoraPreset.model_validate(_merge(preset_values("train", name), changes or {}))
     except ValidationError as error:
         raise settings_error(error, LoraPreset, f"model preset {name}") from None
 
@@ -199,7 +199,7 @@ def settings_error(error: ValidationError, model: type[BaseModel], where: str) -
     errors = error.errors(include_url=False)
     # A misspelt key is the cause of the missing one that is reported before it.
     first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
-    path = [str(part) for part in first["loc"]]
+    path = _without_tags(model, [str(part) for part in first["loc"]])
     key = ".".join(path) or "the settings"
     if first["type"] == "extra_forbidden":
         known = _keys_at(model, path[:-1])
@@ -267,7 +267,29 @@ def _keys_at(model: type[BaseModel], path: list[str]) -> list[str]:
         field = getattr(current, "model_fields", {}).get(part)
         if field is None:
             return []
-        current = field.annotation
-        if get_origin(current) in (Union, UnionType):
-            current = next((a for a in get_args(current) if hasattr(a, "model_fields")), None)
-    return list(getattr(current, "model_fields", {}))
+        current = _models_in(field.annotation)
+        current = current[0] if len(current) == 1 else current
+    found = current if isinstance(current, list) else [current]
+    return list(dict.fromkeys(key for one in found for key in getattr(one, "model_fields", {})))
+
+
+def _models_in(annotation: Any) -> list[Any]:
+    """The models that a field may hold."""
+    if get_origin(annotation) in (Union, UnionType):
+        return [member for member in get_args(annotation) if hasattr(member, "model_fields")]
+    return [annotation]
+
+
+def _without_tags(model: type[BaseModel], path: list[str]) -> list[str]:
+    """The path as a person wrote it: pydantic puts the kind of a union's member between the keys."""
+    kept: list[str] = []
+    for part in path:
+        field = model.model_fields.get(kept[-1]) if kept else None
+        if len(kept) == 1 and field is not None and field.discriminator and part != field.discriminator:
+            kinds = {
+                str(m.model_fields[str(field.discriminator)].default) for m in _models_in(field.annotation)
+            }
+            if part in kinds:
+                continue
+        kept.append(part)
+    return kept

@@ -169,6 +169,7 @@ class LabelStageSettings(LabelSettings):
 
 
 class LoraSettings(Settings):
-    """A training run: the preset's contents, not its name."""
+    """A training run: the preset's contents, not its name, and which base that is on this machine."""
 
     preset: LoraPreset
+    base: str = Field(description="What the base is: `built`, the hub's commit, or the digest of its folder.")

@@ -142,7 +142,7 @@ def test_forms_show_nothing_internal(deployments: list[dict[str, Any]]) -> None:
     assert shown["build-corpus/adhoc"] == {"paths", "inbox", "preset", "settings"}
     assert shown["run-stage/filter"] == {"build", "changes", "downstream"}
     assert shown["run-stage/reconcile"] == {"build", "downstream"}
-    assert shown["train-lora/adhoc"] == {"corpus", "preset"}
+    assert shown["train-lora/adhoc"] == {"corpus", "preset", "changes", "name", "overwrite"}
 
 
 def test_drop_downs_are_the_presets(deployments: list[dict[str, Any]]) -> None:

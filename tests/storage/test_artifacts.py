@@ -10,7 +10,7 @@ import pytest
 
 from schemas.errors import StoreError
 from schemas.ids import hash_bytes
-from storage.artifacts import artifact_folder, find_artifact, make_artifact
+from storage.artifacts import artifact_folder, find_artifact, make_artifact, working_folder
 from storage.store import STAGING, Store
 
 FOLDER = artifact_folder("train-lora", "f1")
@@ -99,3 +99,30 @@ def test_a_store_that_is_no_folder_is_refused() -> None:
     with pytest.raises(StoreError, match="training needs a store that is a local folder") as caught:
         make_artifact(Store("memory://artifacts"), "train-lora", "f1", adapter())
     assert caught.value.fix == "Unset VATRA_STORE."
+
+
+def test_a_working_folder_outlives_a_failure_and_goes_with_the_artifact(store: Store, tmp_path: Path) -> None:
+    def killed() -> None:
+        with working_folder(store, "train-lora", "f1") as work:
+            (work / "checkpoint").write_text("half")
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        killed()
+    with working_folder(store, "train-lora", "f2") as other:
+        assert list(other.iterdir()) == []
+    with working_folder(store, "train-lora", "f1") as work:
+        assert (work / "checkpoint").read_text() == "half"
+        with (
+            pytest.raises(StoreError, match="the same training runs already"),
+            working_folder(store, "train-lora", "f1"),
+        ):
+            pytest.fail("two at once")
+        make_artifact(store, "train-lora", "f1", adapter())
+    assert not work.exists()
+    assert other.exists()
+    with (
+        pytest.raises(StoreError, match="local folder"),
+        working_folder(Store("memory://artifacts"), "train-lora", "f1"),
+    ):
+        pytest.fail("not on a disk")

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from models.lora import LoraResult, train_lora
+from models.lora import LoraResult, Measured, Preflight, StepDone, Watcher, train_lora
+from models.lora.inspection import Shown
 from schemas.settings import LoraPreset
 from schemas.settings.training import DemoBase
 from schemas.tables import CORPUS
@@ -47,10 +48,11 @@ def conversations(first: int, count: int) -> list[list[dict[str, Any]]]:
 def write_shard() -> WriteShard:
     """Write conversations as a corpus shard: `write(path, conversations) -> path`."""
 
-    def write(path: Path, rows: Sequence[Sequence[Message]]) -> Path:
+    def write(path: Path, rows: Sequence[Sequence[Message]], phases: Sequence[int] = ()) -> Path:
         table = [
             {
-                "example_id": str(i), "conversation_id": str(i), "source": "SOURCEMARK", "phase": 0,
+                "example_id": f"{path.stem}-{i}", "conversation_id": str(i), "source": "SOURCEMARK",
+                "phase": phases[i] if phases else 1,
                 "messages": list(messages), "category": "CATEGORYMARK", "language": "ro",
             }
             for i, messages in enumerate(rows)
@@ -70,12 +72,40 @@ def preset() -> LoraPreset:
         rank=4,
         alpha=8,
         target_modules=("q_proj", "v_proj", "down_proj"),
-        learning_rate=2e-2,
+        learning_rate=5e-2,
         batch_size=4,
         gradient_accumulation=1,
         max_length=256,
+        epochs=10,
         max_steps=6,
+        checkpoint_steps=4,
     )
+
+
+class Watched(Watcher):
+    """Remembers all it hears."""
+
+    def __init__(self) -> None:
+        self.plans: list[Preflight] = []
+        self.shown: list[Shown] = []
+        self.notes: list[str] = []
+        self.steps: list[StepDone] = []
+        self.peaks: list[Measured] = []
+
+    def planned(self, preflight: Preflight) -> None:
+        self.plans.append(preflight)
+
+    def showed(self, shown: list[Shown]) -> None:
+        self.shown += shown
+
+    def noted(self, text: str) -> None:
+        self.notes.append(text)
+
+    def stepped(self, step: StepDone) -> None:
+        self.steps.append(step)
+
+    def measured(self, measured: Measured) -> None:
+        self.peaks.append(measured)
 
 
 @dataclass(frozen=True)
@@ -83,7 +113,7 @@ class Run:
     out: Path
     corpus: dict[str, list[Path]]
     result: LoraResult
-    steps: list[tuple[int, int, float]]
+    watched: Watched
 
 
 @pytest.fixture(scope="session")
@@ -103,9 +133,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, write_shard: WriteShard) ->
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory, corpus: dict[str, list[Path]], preset: LoraPreset) -> Run:
     out = tmp_path_factory.mktemp("run") / "out"
-    steps: list[tuple[int, int, float]] = []
-    result = train_lora(preset, corpus, out, lambda *step: steps.append(step))
-    return Run(out, corpus, result, steps)
+    watched = Watched()
+    result = train_lora(preset, corpus, out, watcher=watched)
+    return Run(out, corpus, result, watched)
 
 
 @pytest.fixture(scope="session")

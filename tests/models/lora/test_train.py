@@ -12,8 +12,11 @@ from typing import Any
 import pytest
 
 from models.lora import LIBRARIES, LoraResult, train_lora
-from models.lora.encoding import IGNORED, encode_example
-from models.lora.proof import check_adapter, check_reload
+from models.lora.inspection import Shown
+from models.lora.proof import check_adapter, check_moved, check_reread
+from models.lora.rendering import IGNORED
+from models.lora.template import read_template
+from models.lora.windows import cut_windows
 from schemas.errors import InputError, SettingsError, StageFailed, StoreError
 from schemas.settings import LoraPreset
 
@@ -31,9 +34,16 @@ def load(out: Path) -> Any:
     ).eval()
 
 
+def encode_example(messages: Any, run: Any, tokenizer: Any, max_length: int) -> Any:
+    """The one window of a short conversation."""
+    template = read_template(run.out / "adapter")
+    (window,) = cut_windows(messages, template, tokenizer, max_length, 0).windows
+    return window.tokens
+
+
 def test_what_is_written(run: Any) -> None:
     assert set(files(run.out)) == {
-        "train.json",
+        "train.json", "curve.jsonl", "windows.jsonl", "seen.parquet", "adapter/template.json",
         "adapter/adapter_config.json", "adapter/adapter_model.safetensors",
         "adapter/chat_template.jinja", "adapter/tokenizer.json", "adapter/tokenizer_config.json",
         "base/config.json", "base/generation_config.json", "base/model.safetensors",
@@ -43,18 +53,25 @@ def test_what_is_written(run: Any) -> None:
 
 
 def test_the_result_says_what_happened(run: Any, rows: Any, tokenizer: Any, preset: LoraPreset) -> None:
-    result, encoded = run.result, [encode_example(m, tokenizer, preset.max_length) for m in rows]
+    result, encoded = run.result, [encode_example(m, run, tokenizer, preset.max_length) for m in rows]
     assert result.base_is_demo
     assert "random weights" in result.base
     assert (result.steps, result.examples, result.validation_examples) == (6, 10, 3)
-    assert (result.replies, result.replies_left_out, result.examples_set_aside) == (20, 0, {})
+    assert (result.replies, result.replies_left_out, result.replies_too_long) == (20, 0, 0)
+    assert result.examples_set_aside == {}
     assert result.tokens == sum(len(e.input_ids) for e in encoded)
     assert result.trained_tokens == sum(label != IGNORED for e in encoded for label in e.labels)
     assert result.trained_tokens < result.tokens / 2
     assert result.vocab_size == len(tokenizer) <= 400
     assert set(result.libraries) == set(LIBRARIES)
-    assert [step[:2] for step in run.steps] == [(n, 6) for n in range(1, 7)]
-    assert (run.steps[0][2], run.steps[-1][2]) == (result.first_loss, result.last_loss)
+    steps = run.watched.steps
+    assert [(step.step, step.steps) for step in steps] == [(n, 6) for n in range(1, 7)]
+    assert (steps[0].loss, steps[-1].loss) == (result.first_loss, result.last_loss)
+    (phase,) = result.phases
+    assert (phase.steps, phase.windows, phase.windows_not_reached, phase.batch_size) == (6, 10, 0, 4)
+    assert (result.backend, result.quantization, result.dtype) == ("trl", "none", "float32")
+    assert result.template == read_template(run.out / "adapter").digest
+    assert result.marks_defused == 20
     # A model that knows nothing gives each token 1 / vocabulary.
     assert result.first_loss == pytest.approx(math.log(result.vocab_size), abs=0.3)
     assert result.last_loss < result.first_loss - 0.1
@@ -77,7 +94,7 @@ def test_the_saved_adapter_gives_the_measured_loss(run: Any, tokenizer: Any, pre
 
     model, total, count = load(run.out), 0.0, 0
     for messages in pq.read_table(run.corpus["validation"][0])["messages"].to_pylist():
-        encoded = encode_example(messages, tokenizer, preset.max_length)
+        encoded = encode_example(messages, run, tokenizer, preset.max_length)
         with torch.no_grad():
             logits = model(input_ids=torch.tensor([encoded.input_ids])).logits[0, :-1]
         labels = torch.tensor(encoded.labels[1:])
@@ -194,13 +211,51 @@ def test_a_folder_with_something_in_it_is_left_alone(preset: LoraPreset, run: An
     assert files(run.out) == before
 
 
+def test_the_curve_and_what_was_seen(run: Any) -> None:
+    import pyarrow.parquet as pq
+
+    lines = [json.loads(line) for line in (run.out / "curve.jsonl").read_text().splitlines()]
+    assert [(line["phase"], line["step"]) for line in lines] == [(1, n) for n in range(1, 7)]
+    assert lines[-1]["loss"] == run.result.last_loss
+    assert [line["learning_rate"] for line in lines] == [step.learning_rate for step in run.watched.steps]
+    seen = pq.read_table(run.out / "seen.parquet").to_pandas()
+    assert sorted(seen["example_id"]) == sorted(
+        [f"train-00000-{i}" for i in range(7)] + [f"train-00002-{i}" for i in range(3)]
+    )
+    assert (seen["windows"].sum(), seen["tokens"].sum()) == (10, run.result.tokens)
+    assert seen["trained_tokens"].sum() == run.result.trained_tokens
+
+
+def test_the_shown_windows_tell_what_carries_loss(run: Any) -> None:
+    shown = run.watched.shown
+    assert len(shown) == 10
+    lines = (run.out / "windows.jsonl").read_text("utf-8").split("\n")
+    assert [Shown.model_validate_json(line) for line in lines if line] == shown
+    for one in shown:
+        first, second = [piece.text for piece in one.pieces if piece.trained]
+        assert first.startswith("Bine, mulțumesc!")
+        assert first.endswith("🌳<|end|>")
+        assert second.startswith("Odd back")
+        assert second.endswith("<|end|>")
+        read = "".join(piece.text for piece in one.pieces if not piece.trained)
+        assert "MASKED" in read
+        assert "INTENSITYMARK" not in read
+        assert one.tokens > one.trained_tokens > 0
+
+
 def test_examples_that_trl_loses_stop_the_run(
     preset: LoraPreset, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from trl import SFTTrainer
 
-    monkeypatch.setattr(SFTTrainer, "_prepare_dataset", lambda self, dataset, *rest: dataset.select(range(4)))
-    with pytest.raises(StageFailed, match="kept 4 of 10 examples"):
+    build = SFTTrainer.__init__
+
+    def lossy(self: Any, **arguments: Any) -> None:
+        build(self, **arguments)
+        self.train_dataset = self.train_dataset.select(range(4))
+
+    monkeypatch.setattr(SFTTrainer, "__init__", lossy)
+    with pytest.raises(StageFailed, match="kept 4 of 10 rows"):
         train_lora(preset, run.corpus, tmp_path / "out")
 
 
@@ -219,14 +274,16 @@ def test_an_adapter_that_was_changed_on_disk_is_noticed(run: Any, tmp_path: Path
     from safetensors.torch import load_file, save_file
 
     shutil.copytree(run.out, tmp_path / "out")
-    check_reload(load(run.out), tmp_path / "out/base", tmp_path / "out/adapter", [2, 9, 30, 1])
+    model = load(run.out)
+    check_reread(model, tmp_path / "out/adapter", [2, 9, 30, 1])
+    assert list(model.peft_config) == ["default"]
     path = tmp_path / "out/adapter/adapter_model.safetensors"
     weights = load_file(path)
     name = next(n for n in weights if "lora_B" in n)
     weights[name][0, 0] += 1
     save_file(weights, path, metadata={"format": "pt"})
     with pytest.raises(StageFailed, match="answers differently"):
-        check_reload(load(run.out), tmp_path / "out/base", tmp_path / "out/adapter", [2, 9, 30, 1])
+        check_reread(model, tmp_path / "out/adapter", [2, 9, 30, 1])
 
 
 def test_an_adapter_in_the_wrong_places_is_noticed(run: Any, preset: LoraPreset) -> None:
@@ -237,6 +294,7 @@ def test_an_adapter_in_the_wrong_places_is_noticed(run: Any, preset: LoraPreset)
     base = AutoModelForCausalLM.from_pretrained(run.out / "base")
     model = PeftModel.from_pretrained(base, run.out / "adapter", is_trainable=True)
     assert check_adapter(model, preset).adapted_layers == 6
+    check_moved(model)
     with pytest.raises(StageFailed, match="6 of 8 layers"):
         check_adapter(model, preset.model_copy(update={"target_modules": (*preset.target_modules, "k_proj")}))
     with pytest.raises(StageFailed, match="6 of 4 layers"):
@@ -246,4 +304,4 @@ def test_an_adapter_in_the_wrong_places_is_noticed(run: Any, preset: LoraPreset)
             if "lora_B" in name:
                 weights.zero_()
     with pytest.raises(StageFailed, match="did not change"):
-        check_adapter(model, preset)
+        check_moved(model)

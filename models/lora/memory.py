@@ -1,0 +1,104 @@
+"""How much memory a training takes, part by part, and how much the device has. Estimates: see benchmarks/RESULTS.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from models.lora.schedule import Batch
+from models.lora.shapes import BaseShape
+from schemas.settings import LoraPreset
+
+#: Bytes per weight of a quantized layer: NF4 with doubly quantized scales per 64 weights; int8 with a scale per row.
+_QUANTIZED = {"nf4": 0.5 + 1 / 64 + 4 / (64 * 256), "int8": 1.0}
+#: Tokens and vocabulary entries of the tile in which TRL computes the loss; never the whole of the logits.
+_TILE_TOKENS, _TILE_VOCABULARY = 4096, 8192
+
+
+class Memory(BaseModel):
+    """Bytes by part, on top of what the process holds before there is a model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    weights: int
+    adapter: int
+    gradients: int
+    optimizer: int
+    activations: int
+    logits: int
+
+    @property
+    def total(self) -> int:
+        """All parts together."""
+        return sum(getattr(self, name) for name in type(self).model_fields)
+
+
+def estimate_memory(
+    shape: BaseShape, preset: LoraPreset, batch: Batch, longest: int, bytes_per_number: int
+) -> Memory:
+    """Peak bytes of a step over `batch.size` windows of `longest` tokens."""
+    per_weight = _QUANTIZED.get(preset.quantization, bytes_per_number)
+    tokens = batch.size * (preset.max_length if preset.packing else longest)
+    tile = min(tokens, _TILE_TOKENS) * min(shape.vocabulary, _TILE_VOCABULARY)
+    return Memory(
+        weights=int(shape.linear * per_weight + shape.other * bytes_per_number),
+        adapter=4 * shape.adapter,
+        gradients=4 * shape.adapter,
+        optimizer=8 * shape.adapter,
+        activations=_activations(shape, preset, tokens, bytes_per_number),
+        logits=tile * (bytes_per_number + 3 * 4),
+    )
+
+
+def _activations(shape: BaseShape, preset: LoraPreset, tokens: int, bytes_per_number: int) -> int:
+    """What a step keeps for its gradients: per token and layer the inputs of each part; with checkpointing the
+    layers' inputs and one layer whole. On top of it what one layer's way back holds for a moment."""
+    attention = 9 * shape.hidden + 4 * shape.values
+    layer = tokens * (attention + 5 * shape.inner) * bytes_per_number
+    layer += tokens * 8 * preset.rank * 4  # the low-rank middle of each adapter, in fp32
+    if preset.quantization != "none" or bytes_per_number == 2:
+        layer += tokens * (3 * shape.hidden + shape.inner) * 4  # inputs of adapters, cast to fp32
+    back = tokens * (6 * shape.hidden + 4 * shape.inner) * bytes_per_number
+    if preset.gradient_checkpointing:
+        return int(shape.layers * tokens * shape.hidden * bytes_per_number + layer + back)
+    return int(shape.layers * layer + back)
+
+
+def free_memory() -> tuple[str, int | None]:
+    """The device's name, and its free bytes; None where nobody says."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name(0), int(torch.cuda.mem_get_info(0)[0])
+    known = [size for size in (_available(), _left_in_group()) if size is not None]
+    return "CPU", min(known) if known else None
+
+
+def _available() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+    except OSError:
+        return None
+    found = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+    return found[0] if found else None
+
+
+def _left_in_group() -> int | None:
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit, used = (group / "memory.max").read_text("ascii"), (group / "memory.current").read_text("ascii")
+        return int(limit) - int(used)
+    except (OSError, ValueError):  # no limit, or no such group
+        return None
+
+
+def peak_memory() -> int:
+    """The most bytes that this process (on a GPU: its tensors there) ever held."""
+    import resource
+
+    import torch
+
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

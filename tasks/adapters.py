@@ -1,0 +1,123 @@
+"""Adapters that stand: found by name, tried, merged, told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from models.lora.merging import merge
+from models.lora.modelfile import write_modelfile
+from models.lora.opening import check_handshake, open_adapter
+from models.lora.sampling import PROMPTS
+from models.lora.sampling import sample as answer
+from models.quiet import quiet_libraries
+from schemas.errors import StoreError, UsageError
+from schemas.ids import hash_json
+from schemas.settings import LoraPreset
+from schemas.settings.training import PretrainedBase
+from schemas.training_run import SaidSample
+from storage.artifacts import artifact_folder, find_artifact, make_artifact
+from storage.home import Home
+from storage.names import find_named, give_name, list_names
+from tasks.trained import PRESET, STAGE
+from tasks.training_log import SAMPLES, logs_of, write_list
+from tasks.training_page import run_view, write_training_page
+
+MERGED = "merge-lora"
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """An adapter that stands; `name` is what the person called it."""
+
+    home: Home
+    name: str
+    fingerprint: str
+    account: dict[str, Any]
+    preset: LoraPreset
+
+    @property
+    def folder(self) -> Path:
+        """The artifact's folder."""
+        return Path(self.home.store.full(artifact_folder(STAGE, self.fingerprint)))
+
+    @property
+    def weights(self) -> Path:
+        """The adapter's own folder, which other programs load."""
+        return self.folder / "adapter"
+
+    @property
+    def base(self) -> Path:
+        """The base's folder: the demo base lies beside the adapter. Raises MissingModel."""
+        if not isinstance(self.preset.base, PretrainedBase):
+            return self.folder / "base"
+        return find_base(self.preset.base, self.home)
+
+    def write_page(self, samples: Sequence[SaidSample]) -> Path:
+        """The run's page with these samples on it; they are kept in the home's logs."""
+        write_list(logs_of(self.home, STAGE, self.fingerprint) / SAMPLES, samples)
+        view = run_view(self.home, self.name, self.fingerprint, self.account, self.folder)
+        return write_training_page(self.home, view)
+
+
+def find_adapter(home: Home, name: str) -> Adapter:
+    """An adapter by name, or 6 or more characters of its fingerprint. Raises UsageError, StoreError."""
+    fingerprint, called = find_named(home.store, "lora", STAGE, name)
+    account = find_artifact(home.store, STAGE, fingerprint)
+    if account is None:
+        raise UsageError(
+            f"the adapter {called!r} is gone: its run was pruned",
+            where=home.store.full(artifact_folder(STAGE, fingerprint)),
+            fix="Train it again with the same command.",
+        )
+    folder = Path(home.store.full(artifact_folder(STAGE, fingerprint)))
+    try:
+        preset = LoraPreset.model_validate_json((folder / PRESET).read_text("utf-8"))
+    except (OSError, ValueError):
+        raise StoreError(
+            "the adapter was trained by another version of vatra", where=str(folder), fix="Train it again."
+        ) from None
+    if called not in list_names(home.store, "lora"):
+        called = next(
+            (n for n, mark in list_names(home.store, "lora").items() if mark == fingerprint), called
+        )
+    return Adapter(home, called, fingerprint, account, preset)
+
+
+def sample_adapter(adapter: Adapter, prompts: Sequence[str] | None, max_tokens: int) -> Iterator[SaidSample]:
+    """Base and adapter, prompt by prompt. Raises StageFailed when the template is not the one of the training."""
+    with quiet_libraries():
+        opened = open_adapter(adapter.base, adapter.weights, adapter.account.get("template"))
+        for one in answer(opened, prompts or PROMPTS, max_tokens):
+            yield SaidSample.model_validate(one.model_dump())
+
+
+def merge_adapter(adapter: Adapter, dtype: str) -> tuple[Path, dict[str, Any], bool]:
+    """The named folder of the merged model, what was found of it, and whether it stood already."""
+    mark = hash_json({"adapter": adapter.fingerprint, "dtype": dtype, "version": 1})
+    digest = adapter.account.get("template")
+
+    def make(out: Path) -> dict[str, Any]:
+        return merge(adapter.base, adapter.weights, out, dtype, digest).model_dump()
+
+    with quiet_libraries():
+        account, cached = make_artifact(adapter.home.store, MERGED, mark, make)
+    name = adapter.name if dtype == "fp32" else f"{adapter.name}-{dtype}"
+    folder = give_name(adapter.home.store, "merged", name[:80], MERGED, mark, overwrite=True)
+    return folder, account, cached
+
+
+def modelfile_of(adapter: Adapter) -> str:
+    """A Modelfile of base and adapter as they lie on this machine."""
+    tokenizer, template = check_handshake(adapter.weights, adapter.account.get("template"))
+    return write_modelfile(template, tokenizer, str(adapter.base), str(adapter.weights))
+
+
+def find_base(base: PretrainedBase, home: Home) -> Path:
+    """Where a pretrained base lies on this machine. Raises MissingModel."""
+    from models.lora.bases import find_base as find
+
+    folder: Path = find(base, home.cache).folder
+    return folder

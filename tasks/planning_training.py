@@ -1,0 +1,58 @@
+"""The plan of a training, told before anything is trained; and how much memory each preset takes."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from models.lora import Preflight, plan_run
+from models.lora.known_bases import preset_memory
+from schemas.settings import LoraPreset
+from schemas.tables import SPLITS
+from storage.home import Home
+from storage.store import translated
+from tasks.corpora import open_corpus, verify_corpus
+from tasks.training_log import tell_bytes, tell_time
+from tasks.training_page import needs_told
+
+
+def preflight_of(home: Home, fingerprint: str, preset: LoraPreset) -> Preflight:
+    """The plan of a training on a corpus. Raises as the training itself would before its first step."""
+    corpus = open_corpus(home, fingerprint)
+    verify_corpus(corpus)
+    shards = {split: [Path(home.store.full(f.path)) for f in corpus.files(split)] for split in SPLITS}
+    with translated("plan the training", str(home.cache)):
+        home.cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=home.cache, prefix="plan-") as work:
+            filled = {split: files for split, files in shards.items() if files}
+            return plan_run(preset, filled, Path(work), cache=home.cache)
+
+
+def preflight_lines(plan: Preflight) -> Iterator[str]:
+    """The plan in lines for the terminal."""
+    yield f"{plan.steps:,} steps with {plan.backend} on {plan.device}, {plan.tokens:,} tokens in one pass"
+    for phase in plan.phases:
+        yield (
+            f"  phase {phase.number} {phase.name}: {phase.examples:,} of {phase.rows:,} examples in "
+            f"{phase.windows:,} windows, {phase.trained_tokens:,} of {phase.tokens:,} tokens carry loss, "
+            f"{phase.steps:,} steps at {phase.learning_rate:g}"
+        )
+        for reason, count in phase.set_aside.items():
+            yield f"    set aside: {count:,} {reason.replace('_', ' ')}"
+        if phase.windows_not_reached:
+            yield f"    {phase.windows_not_reached:,} windows are not reached: max_steps or less than an epoch ends it"
+    yield f"  {plan.validation_windows:,} windows to measure on"
+    for need in needs_told(plan, plan.memory, {}):
+        if need.unit == "bytes" and need.estimated is not None:
+            note = f"  {need.note}" if need.note and not need.part.startswith("memory:") else ""
+            note = note.replace("; measured is the peak of the whole process, libraries included", "")
+            yield f"  {need.part:<20} {tell_bytes(need.estimated):>10}{note}"
+    hours = "not known before ten real steps" if plan.hours is None else tell_time(plan.hours * 3600)
+    yield f"  time                 {hours}"
+
+
+def preset_need(preset: LoraPreset) -> str:
+    """The memory that a preset's training takes on an accelerator, in words."""
+    memory = preset_memory(preset)
+    return "not known before the base is there" if memory is None else f"about {tell_bytes(memory.total)}"

@@ -1,0 +1,142 @@
+"""What a training run writes down while it goes on, in the home's logs: a line per step, and what was decoded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from models.lora import Measured, Preflight, StepDone, Watcher
+from storage.home import Home
+from storage.store import translated
+from tasks.progress import listener
+
+STEPS, PREFLIGHT, MEASURED, NOTES, SAMPLES = (
+    "steps.jsonl", "preflight.json", "measured.json", "notes.json", "samples.json"
+)  # fmt: skip
+
+Shape = TypeVar("Shape", bound=BaseModel)
+
+
+def logs_of(home: Home, stage: str, fingerprint: str) -> Path:
+    """Where a run writes down what only this machine knows: steps with their times, measurements, samples."""
+    return home.logs / f"{stage}-{fingerprint}"
+
+
+def read_list(path: Path, shape: type[Shape]) -> tuple[Shape, ...]:
+    """The items of a JSON list; none when there is no such file."""
+    try:
+        return tuple(shape.model_validate(item) for item in json.loads(path.read_text("utf-8")))
+    except FileNotFoundError:
+        return ()
+
+
+def write_list(path: Path, items: Sequence[BaseModel]) -> None:
+    """Write items so that `read_list` finds them."""
+    values = [item.model_dump(mode="json") for item in items]
+    with translated("write the log", str(path)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values, ensure_ascii=False, indent=1), "utf-8")
+
+
+class RunLog(Watcher):
+    """Writes down what a run tells of itself, and shows it to whoever listens to stages.
+
+    A run that goes on after a crash adds its steps to those of the first try: the last line of a step counts.
+    """
+
+    def __init__(self, stage: str, folder: Path, more: Watcher | None = None) -> None:
+        with translated("write the log", str(folder)):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._stage, self._folder = stage, folder
+        self._notes: list[str] = []
+        self._more = more or Watcher()
+
+    def planned(self, preflight: Preflight) -> None:
+        """Before the first step, and once more when the hours are known."""
+        self._write(PREFLIGHT, preflight.model_dump(mode="json"))
+        needs = f"about {tell_bytes(preflight.memory.total)} of memory on {preflight.device}"
+        if preflight.hours is None:
+            listener().noted(self._stage, f"{preflight.steps:,} steps with {preflight.backend}, {needs}")
+        else:
+            listener().noted(self._stage, f"about {tell_time(preflight.hours * 3600)} in all")
+
+    def noted(self, text: str) -> None:
+        """Something that a person should know."""
+        self._notes.append(text)
+        self._write(NOTES, self._notes)
+        listener().noted(self._stage, text)
+
+    def stepped(self, step: StepDone) -> None:
+        """A step is done: written down, and shown with loss, speed and time left."""
+        line = {**asdict(step), "at": datetime.now(UTC).isoformat(timespec="milliseconds")}
+        path = self._folder / STEPS
+        with translated("write the log", str(path)), path.open("a", encoding="utf-8") as sink:
+            sink.write(json.dumps(line) + "\n")
+        listener().advanced(self._stage, step.step, step.steps, tell_step(step))
+        self._more.stepped(step)
+
+    def measured(self, measured: Measured) -> None:
+        """What the run took in the end."""
+        self._write(MEASURED, asdict(measured))
+
+    def _write(self, name: str, value: Any) -> None:
+        with translated("write the log", str(self._folder / name)):
+            (self._folder / name).write_text(json.dumps(value, ensure_ascii=False, indent=1), "utf-8")
+
+
+def tell_step(step: StepDone) -> str:
+    """Loss, tokens per second, time left."""
+    told = f"loss {step.loss:.3f}"
+    timed = step.step - step.first_step + 1
+    if step.seconds <= 0 or timed < 2:
+        return told
+    left = step.seconds / timed * (step.steps - step.step)
+    return f"{told}, {step.tokens / step.seconds:,.0f} tokens/s, {tell_time(left)} left"
+
+
+def read_steps(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a log, one per step, in order; a line torn by a crash is passed over."""
+    found: dict[int, dict[str, Any]] = {}
+    try:
+        lines = (folder / STEPS).read_text("utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    for line in lines:
+        try:
+            value = json.loads(line)
+            found[int(value["step"])] = value
+        except (ValueError, KeyError, TypeError):
+            continue
+    return [found[step] for step in sorted(found)]
+
+
+def tell_time(seconds: float) -> str:
+    """`40 s`, `12 min`, `3 h 20 min`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def tell_bytes(number: float) -> str:
+    """`1.5 GiB`, `300 MiB`."""
+    return f"{number / (1 << 30):.1f} GiB" if number >= 1 << 30 else f"{number / (1 << 20):.0f} MiB"
+
+
+def read_value(path: Path) -> Any | None:
+    """A JSON value; None when there is no such file."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+
+
+def read_lines(path: Path) -> list[Any]:
+    """The values of a file with one JSON value per line; a text may hold any other break of lines."""
+    return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]

@@ -1,0 +1,190 @@
+"""`vatra train lora` and what is done with an adapter, for real, on the demo base."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.flows.conftest import Answer, Built, vatra
+
+FAST = ("--preset", "demo", "--set", "max_steps=2", "--set", "base.layers=1", "--batch-size", 2)
+
+
+@pytest.fixture(scope="module")
+def trained(built: Built) -> Answer:
+    answer = vatra("train", "lora", *FAST, "--name", "ada", "--home", built.home, "--json")
+    assert answer.code == 0, answer.errors
+    return answer
+
+
+def test_what_comes_out(built: Built, trained: Answer) -> None:
+    told = trained.object
+    folder = built.home / "artifacts/lora/ada"
+    assert (told["adapter"], told["cached"], told["named"]) == ("ada", False, str(folder))
+    assert folder.resolve() == Path(told["folder"])
+    inside = {
+        str(path.relative_to(folder.resolve())) for path in folder.resolve().rglob("*") if path.is_file()
+    }
+    assert {
+        "README.md", "lineage.parquet", "preset.json", "train.json", "adapter/adapter_model.safetensors",
+        "adapter/adapter_config.json", "adapter/tokenizer.json", "adapter/template.json", "base/model.safetensors",
+    } <= inside  # fmt: skip
+    assert "seen.parquet" not in inside
+    assert "loss " in trained.errors
+
+
+def test_the_lineage_holds_every_example(built: Built, trained: Answer) -> None:
+    lineage = pq.read_table(built.home / "artifacts/lora/ada/lineage.parquet")
+    corpus = built.home / "datasets/mix" / trained.object["corpus"]
+    for split in ("train", "validation"):
+        shards = [
+            pq.read_table(path, columns=["example_id"]) for path in sorted(corpus.glob(f"{split}-*.parquet"))
+        ]
+        ids = [value for shard in shards for value in shard["example_id"].to_pylist()]
+        rows = lineage.filter([value == split for value in lineage["split"].to_pylist()])
+        assert rows["example_id"].to_pylist() == ids
+    assert lineage.schema.metadata[b"vatra.corpus"].decode() == trained.object["corpus"]
+    assert lineage.schema.metadata[b"vatra.build"].decode() == built.summary["build"]
+
+
+def test_the_page_and_the_card(built: Built, trained: Answer) -> None:
+    page = Path(trained.object["report"]).read_text("utf-8")
+    assert 'class="run smooth"' in page
+    assert page.count('class="window"') == 20
+    assert "memory in all" in page
+    card = (built.home / "artifacts/lora/ada/README.md").read_text("utf-8")
+    assert "**This is an AI.**" in card
+    assert built.summary["build"] in card
+    assert str(built.home) not in card
+    log = built.home / "logs" / f"train-lora-{trained.object['fingerprint']}" / "steps.jsonl"
+    assert [json.loads(line)["step"] for line in log.read_text().splitlines()] == [1, 2]
+
+
+def test_the_same_again_stands_already_and_may_have_a_second_name(built: Built, trained: Answer) -> None:
+    again = vatra("train", "lora", *FAST, "--name", "ada-too", "--home", built.home, "--json")
+    assert (again.code, again.object["cached"]) == (0, True)
+    assert again.object["fingerprint"] == trained.object["fingerprint"]
+
+
+def refused(built: Built, *arguments: object) -> str:
+    answer = vatra("train", "lora", *arguments, "--home", built.home)
+    assert answer.code in (1, 2), answer.out
+    assert "Traceback" not in answer.errors
+    assert not answer.errors.count("\n") > 12
+    return answer.errors
+
+
+def test_what_is_refused(built: Built, trained: Answer, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("description: x\nbase: {kind: pretrained, name: some/where}\ntarget_modules: [q_proj]\n")
+    assert "belongs to another run" in refused(built, *FAST, "--set", "rank=2", "--name", "ada")
+    assert "cannot be the name" in refused(built, *FAST, "--name", "../x")
+    assert "no train preset is called 'nosuch'" in refused(built, "--preset", "nosuch")
+    assert "unknown setting rnak" in refused(built, "--set", "rnak=2")
+    assert "learning_rate" in refused(built, "--set", "learning_rate=0")
+    assert "there is no corpus 'ffff'" in refused(built, "--corpus", "ffff")
+    assert "no build is called 'nobody'" in refused(built, "--build", "nobody")
+    assert "some/where is not on this machine" in refused(built, "--preset", mine)
+    assert "tensorboard is not installed" in refused(built, "--track", "tensorboard")
+    assert "no layer 'c_attn'" in refused(built, *FAST, "--set", "target_modules=[c_attn]")
+
+
+def test_the_plan_trains_nothing(built: Built, trained: Answer) -> None:
+    before = sorted((built.home / "artifacts/train-lora").iterdir())
+    longer = (*FAST, "--epochs", 3, "--set", "max_steps=null")
+    answer = vatra("train", "lora", *longer, "--dry-run", "--home", built.home, "--json")
+    assert answer.code == 0, answer.errors
+    told = answer.object
+    assert told["steps"] > 2
+    assert told["memory"]["weights"] > 0
+    assert "Nothing was trained" in answer.errors
+    assert sorted((built.home / "artifacts/train-lora").iterdir()) == before
+    assert not list((built.home / "cache").glob("plan-*"))
+
+
+def test_base_and_adapter_side_by_side(built: Built, trained: Answer) -> None:
+    answer = vatra(
+        *(
+            "sample",
+            "--adapter",
+            "ada",
+            "--prompt",
+            "Ce mai faci?",
+            "--max-tokens",
+            4,
+            "--home",
+            built.home,
+            "--json",
+        )
+    )
+    assert answer.code == 0, answer.errors
+    (one,) = answer.object["samples"]
+    assert one["prompt"] == "Ce mai faci?"
+    assert one["adapter"]["tokens"] <= 4
+    assert "Ce mai faci?" in Path(answer.object["report"]).read_text("utf-8")
+
+
+def test_merged_with_a_modelfile(built: Built, trained: Answer) -> None:
+    answer = vatra("merge", "ada", "--home", built.home, "--json")
+    assert answer.code == 0, answer.errors
+    told = answer.object
+    assert told["difference"] < 1e-4
+    assert told["same_choice"] == 1.0
+    folder = built.home / "artifacts/merged/ada"
+    assert 'PARAMETER stop "<|end|>"' in (folder / "Modelfile").read_text("utf-8")
+    bare = vatra("merge", "ada", "--modelfile-only", "--home", built.home)
+    assert "ADAPTER " in bare.out
+
+
+def test_a_changed_template_is_not_used(built: Built, trained: Answer, tmp_path: Path) -> None:
+    path = built.home / "artifacts/lora/ada/adapter/template.json"
+    good = path.read_text("utf-8")
+    values: dict[str, Any] = json.loads(good)
+    path.write_text(json.dumps(values | {"system": "You are somebody else."}), "utf-8")
+    try:
+        for command in (("sample", "--adapter", "ada", "--prompt", "x"), ("merge", "ada", "--dtype", "bf16")):
+            answer = vatra(*command, "--home", built.home)
+            assert answer.code == 1
+            assert "not the one that it was trained with" in answer.errors
+    finally:
+        path.write_text(good, "utf-8")
+    assert "no adapter 'nobody'" in vatra("sample", "--adapter", "nobody", "--home", built.home).errors
+
+
+def test_the_corpus_for_other_trainers(
+    built: Built, tmp_path: Path, run_vatra: Callable[..., Answer]
+) -> None:
+    out = tmp_path / "axolotl"
+    answer = run_vatra("export", "--format", "axolotl", "--out", out, "--home", built.home, "--json")
+    assert answer.code == 0, answer.errors
+    rows = [json.loads(line) for line in (out / "train.jsonl").open(encoding="utf-8")]
+    assert (
+        sum(message["train"] for row in rows for message in row["messages"])
+        == answer.object["replies"]["train"]
+    )
+
+
+def test_a_corpus_that_did_not_pass_is_not_trained_on(built: Built, trained: Answer) -> None:
+    """Neither one whose validation failed nor one whose bytes are not those of its manifest."""
+    corpus = built.home / "datasets/mix" / trained.object["corpus"]
+    validation = corpus / "validation.json"
+    good = validation.read_text("utf-8")
+    failed = json.loads(good)
+    failed["success"] = failed["results"][0]["success"] = False
+    validation.write_text(json.dumps(failed), "utf-8")
+    try:
+        assert "did not pass its expectations" in refused(built, *FAST, "--set", "rank=3")
+    finally:
+        validation.write_text(good, "utf-8")
+    shard = next(corpus.glob("train-*.parquet"))
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[:-9] + b"x" + whole[-8:])
+    try:
+        assert "damaged" in refused(built, *FAST, "--set", "rank=3")
+    finally:
+        shard.write_bytes(whole)
