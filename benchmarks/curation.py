@@ -1,13 +1,14 @@
 """The whole data side on a generated corpus, as `vatra build` runs it: cost per stage and in all.
 
-    python -m benchmarks.curation --rows 500000 [--data FILE_OR_FOLDER] [--settings FILE] [--set key=value] [--home DIR]
+    python -m benchmarks.curation --rows 500000 [--data FOLDER] [--home DIR] [--preset NAME] [--settings FILE] [--set key=value]
 
 Conversations of a question and a reply, 800 characters together, with planted copies (benchmarks/synthetic.py), are
-written as JSONL: sources of unequal size, each in one folder, in files of at most `FILE_ROWS` rows. `vatra build` over
-them, scorer none, runs in a process of its own with a home under a temporary folder (`--home`: one that is kept, with
-its report). Prints one JSON object on its last line: rows, cpu_s (of the process tree: build, workers and server),
+written as JSONL: a folder for each of ten sources of unequal size, in files of at most `FILE_ROWS` rows, and a file of
+sources that declares category and licence of each. `vatra build --sources` over them with the mixture contract of the
+preset `emergent`, scorer none, runs in a process of its own with a home under a temporary folder (`--home`: one that is
+kept, with its report). Prints one JSON object on its last line: rows, cpu_s (of the process tree: build, workers and server),
 wall_s, rss_mb (the largest sum over the processes of the tree, shared pages counted in each), validation_share (CPU
-inside Great Expectations, of cpu_s). The table of stages goes to stderr. `--data` takes a corpus that is there already.
+inside Great Expectations, of cpu_s). The table of stages goes to stderr. `--data` keeps the corpus there, and takes one that is there already.
 """
 
 from __future__ import annotations
@@ -28,20 +29,26 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import yaml
 
 from benchmarks.synthetic import generate_blocks
 
 #: Rows of a file.
 FILE_ROWS = 200_000
-#: Sources and their parts of the corpus.
+#: Sources, each of the category that it is called by, and their parts of the corpus.
 SOURCES = {
-    "technical": 30,
-    "instructional": 22,
-    "analytical": 18,
-    "conversational": 12,
-    "factual": 10,
+    "technical": 22,
+    "instructional": 18,
+    "analytical": 15,
+    "conversational": 11,
+    "empathetic": 9,
     "creative": 8,
+    "tool": 6,
+    "factual": 5,
+    "ethical": 3,
+    "specialised": 3,
 }
+DECLARED = "sources.yaml"
 #: Of a text's words so many stand in the question.
 ASKED = 0.2
 SAMPLED_EVERY = 0.25  # seconds
@@ -53,9 +60,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--rows", type=int, default=50_000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--data", type=Path, help="a corpus that was written before (or is to be kept)")
+    parser.add_argument("--data", type=Path, help="folder of a corpus that was written before, or is to be kept")
     parser.add_argument("--home", type=Path, help="the build's home, to be kept")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--preset", default="emergent")
     parser.add_argument("--settings", type=Path, help="settings of the build, besides scorer none")
     parser.add_argument("--set", action="append", default=[], metavar="key=value")
     given = parser.parse_args()
@@ -64,17 +72,17 @@ def main() -> None:
         data, home = given.data or folder / "data", given.home or folder / "home"
         if not data.exists():
             write_corpus(data, given.rows, given.seed)
-        options = ["--workers", str(given.workers), "--set", "toxicity.scorer=none"]
+        options = ["--sources", str(data / DECLARED), "--preset", given.preset]
+        options += ["--workers", str(given.workers), "--set", "toxicity.scorer=none"]
         options += ["--settings", str(given.settings)] if given.settings else []
         options += [word for item in given.set for word in ("--set", item)]
-        print(json.dumps({"rows": given.rows} | measure(data, home, options)))
+        print(json.dumps({"rows": given.rows} | measure(home, options)))
     finally:
         shutil.rmtree(folder)
 
 
-def write_corpus(folder: Path, rows: int, seed: int) -> list[Path]:
-    """JSONL files of conversations, in a folder per source; the same rows and seed give the same bytes."""
-    files = []
+def write_corpus(folder: Path, rows: int, seed: int) -> None:
+    """JSONL files of conversations, in a folder per source, and the file of sources; the same rows and seed give the same."""
     names, written = _sources(rows), dict.fromkeys(SOURCES, 0)
     for block in generate_blocks(rows, seed):
         lines: dict[str, list[str]] = {name: [] for name in SOURCES}
@@ -86,8 +94,11 @@ def write_corpus(folder: Path, rows: int, seed: int) -> list[Path]:
             with path.open("a", encoding="utf-8") as file:
                 file.writelines(some)
             written[name] += len(some)
-            files.append(path)
-    return sorted(set(files))
+    mapping = {"turns": [{"each": "messages"}]}
+    declared = {
+        name: {"path": name, "category": name, "license": "CC0-1.0", "mapping": mapping} for name in SOURCES
+    }
+    (folder / DECLARED).write_text(yaml.safe_dump({"sources": declared}, sort_keys=False))
 
 
 def _sources(rows: int) -> Any:
@@ -140,12 +151,12 @@ class Tree:
         )
 
 
-def measure(data: Path, home: Path, options: Sequence[str]) -> dict[str, float]:
-    """One build over `data`, in a process of its own."""
+def measure(home: Path, options: Sequence[str]) -> dict[str, float]:
+    """One build, in a process of its own."""
     checked = home.parent / f"{home.name}-checked.json"
     home.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-c", "from benchmarks.curation import build; build()"]
-    command += ["build", str(data), "--home", str(home), "--json", *options]
+    command += ["build", "--home", str(home), "--json", *options]
     began = time.time()
     with subprocess.Popen(
         command, env={**os.environ, _CHECKED: str(checked)}, stdout=subprocess.PIPE, text=True
