@@ -1,14 +1,15 @@
 """The whole data side on a generated corpus, as `vatra build` runs it: cost per stage and in all.
 
-    python -m benchmarks.curation --rows 500000 [--data FOLDER] [--home DIR] [--preset NAME] [--settings FILE] [--set key=value]
+    python -m benchmarks.curation --rows 500000 [--data FOLDER] [--home DIR] [--preset NAME] [--set key=value]
 
 Conversations of a question and a reply, 800 characters together, with planted copies (benchmarks/synthetic.py), are
 written as JSONL: a folder for each of ten sources of unequal size, in files of at most `FILE_ROWS` rows, and a file of
 sources that declares category and licence of each. `vatra build --sources` over them with the mixture contract of the
-preset `emergent`, scorer none, runs in a process of its own with a home under a temporary folder (`--home`: one that is
-kept, with its report). Prints one JSON object on its last line: rows, cpu_s (of the process tree: build, workers and server),
-wall_s, rss_mb (the largest sum over the processes of the tree, shared pages counted in each), validation_share (CPU
-inside Great Expectations, of cpu_s). The table of stages goes to stderr. `--data` keeps the corpus there, and takes one that is there already.
+preset `emergent`, scorer none, runs in a process of its own with a home under a temporary folder (`--home`: one that
+is kept, with its report). Prints one JSON object on its last line: rows, cpu_s (of the process tree: build, workers
+and server), wall_s, rss_mb (the largest sum over the processes of the tree, shared pages counted in each),
+validation_share (CPU inside Great Expectations, of cpu_s). The table of stages goes to stderr. `--data` keeps the
+corpus there, and takes one that is there already.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def main() -> None:
 
 
 def write_corpus(folder: Path, rows: int, seed: int) -> None:
-    """JSONL files of conversations, in a folder per source, and the file of sources; the same rows and seed give the same."""
+    """JSONL of conversations, in a folder per source, and the file of sources; rows and seed fix the bytes."""
     names, written = _sources(rows), dict.fromkeys(SOURCES, 0)
     for block in generate_blocks(rows, seed):
         lines: dict[str, list[str]] = {name: [] for name in SOURCES}
