@@ -61,7 +61,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--rows", type=int, default=50_000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--data", type=Path, help="folder of a corpus that was written before, or is to be kept")
+    parser.add_argument(
+        "--data", type=Path, help="folder of a corpus that was written before, or is to be kept"
+    )
     parser.add_argument("--home", type=Path, help="the build's home, to be kept")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--preset", default="emergent")
