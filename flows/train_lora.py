@@ -6,7 +6,7 @@ call the same task. `hand_over` is how a build ends when the home's worker is th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -62,21 +62,24 @@ def train_here(
     overwrite: bool,
     home: str,
     track: str | None = None,
+    build: str | None = None,
 ) -> StageSummary:
     """The same, in the process of the command line; `preset` may also be the path of a YAML file."""
     record_process()
-    run = plan_training(open_home(Path(home)), corpus, preset, changes)
+    run = plan_training(open_home(Path(home)), corpus, preset, changes, build)
     summary: StageSummary = train_adapter(run, name, overwrite, track)
     return summary
 
 
-def plan_training(home: Home, corpus: str, preset: str, changes: Mapping[str, Any] | None = None) -> Run:
+def plan_training(
+    home: Home, corpus: str, preset: str, changes: Mapping[str, Any] | None = None, build: str | None = None
+) -> Run:
     """A run of the training alone, over a corpus that stands. Raises UsageError, SettingsError, StoreError.
 
-    What the corpus was made from is that of the newest build that has it, so that the adapter's card can tell it.
+    The adapter's card tells what the corpus was made from: as `build` did, or else the newest build that has it.
     """
     open_corpus(home, corpus)
-    record, before = _made_by(home, corpus)
+    record, before = _made_by(home, corpus, [build] if build else list_builds(home.store))
     wanted = TrainSettings(lora=preset, lora_changes=dict(changes or {}))
     settings = before.model_copy(update={"train": wanted})
     upstream = {name: mark for name, mark in record.stages.items() if name != TRAIN_LORA.name}
@@ -113,9 +116,9 @@ def hand_over(run: Run) -> str | None:
     return started.name
 
 
-def _made_by(home: Home, corpus: str) -> tuple[BuildRecord, BuildSettings]:
-    """The newest build that has the corpus; where none is left, a record that knows only its fingerprint."""
-    for build in list_builds(home.store):
+def _made_by(home: Home, corpus: str, builds: Sequence[str]) -> tuple[BuildRecord, BuildSettings]:
+    """The first of the builds that has the corpus; where none has, a record that knows only its fingerprint."""
+    for build in builds:
         try:
             record = read_build(home.store, build)
             if record.stages.get("mix") == corpus:

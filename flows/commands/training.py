@@ -25,7 +25,7 @@ def train(given: argparse.Namespace) -> int:
 
         check_tracker(given.track)
     home = open_home(given.home)
-    corpus = corpus_of(home, given)
+    build, corpus = corpus_of(home, given)
     if given.dry_run:
         return _tell_plan(given, home, corpus, changes)
     with at_work(given, home) as listener, server_for(home) as server:
@@ -34,13 +34,13 @@ def train(given: argparse.Namespace) -> int:
         from tasks.training import NAMES, TRAIN_LORA, adapter_folder, default_name
 
         listener.waiting("planning")
-        run = plan_training(home, corpus, given.preset, changes)
+        run = plan_training(home, corpus, given.preset, changes, build)
         name = given.name or default_name(run)
         mark = run.record.stages[TRAIN_LORA.name]
         check_free(home.store, NAMES, name, TRAIN_LORA.name, mark, given.overwrite)
         with flow_runs(home, server, listener):
             summary = train_here(
-                corpus, given.preset, changes, name, given.overwrite, str(home.path), given.track
+                corpus, given.preset, changes, name, given.overwrite, str(home.path), given.track, build
             )
     page = home.reports / f"lora-{name}.html"
     told: dict[str, Any] = {
@@ -71,14 +71,14 @@ def preset_changes(given: argparse.Namespace) -> dict[str, Any]:
     return apply_overrides({}, items)
 
 
-def corpus_of(home: Home, given: argparse.Namespace) -> str:
-    """The fingerprint of the corpus that is meant. Raises UsageError when there is none."""
+def corpus_of(home: Home, given: argparse.Namespace) -> tuple[str | None, str]:
+    """The build that was named, if one was, and the fingerprint of the corpus. Raises UsageError when there is none."""
     if given.corpus is not None:
         if given.build != "latest":
             raise UsageError(
                 "--corpus names the corpus already", where="--build", fix="Leave one of them out."
             )
-        return str(given.corpus)
+        return None, str(given.corpus)
     from storage.catalog import read_build
 
     record = read_build(home.store, given.build, "mix")
@@ -86,7 +86,7 @@ def corpus_of(home: Home, given: argparse.Namespace) -> str:
         raise UsageError(
             f"the build {record.build} has no corpus", fix=f"Run `vatra stage mix --build {record.build}`."
         )
-    return record.stages["mix"]
+    return record.build, record.stages["mix"]
 
 
 def _tell_plan(given: argparse.Namespace, home: Home, corpus: str, changes: dict[str, Any]) -> int:

@@ -98,7 +98,13 @@ class _Frame:
     def up(self) -> tuple[Tick, ...]:
         count = round((self.high - self.low) / self.step)
         values = (self.low + n * self.step for n in range(count + 1))
-        return tuple(Tick(self.y(value), f"{round(value, 12):.3g}") for value in values)
+        return tuple(Tick(self.y(value), self._label(value)) for value in values)
+
+    def _label(self, value: float) -> str:
+        """As many decimals as tell one tick from the next."""
+        if self.high < 1e-2:  # learning rates
+            return f"{round(value, 12):.3g}"
+        return f"{value:.{max(0, -math.floor(math.log10(self.step) + 1e-9))}f}"
 
     def across(self) -> tuple[Tick, ...]:
         step = max(1, round(_round_step(self.last - self.first)))

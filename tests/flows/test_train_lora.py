@@ -10,8 +10,6 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from storage.catalog import read_build
-from storage.store import Store
 from tests.flows.conftest import Answer, Built, vatra
 
 FAST = ("--preset", "demo", "--set", "max_steps=2", "--set", "base.layers=1", "--batch-size", 2)
@@ -27,12 +25,6 @@ def trained(built: Built) -> Answer:
     answer = vatra("train", "lora", *FAST, *of(built), "--name", "ada", "--home", built.home, "--json")
     assert answer.code == 0, answer.errors
     return answer
-
-
-def named_build(built: Built) -> str:
-    """The build that the adapter tells of: the newest one that had its corpus, of which there may be several."""
-    lineage = pq.read_schema(built.home / "artifacts/lora/ada/lineage.parquet")
-    return str(lineage.metadata[b"vatra.build"].decode())
 
 
 def test_what_comes_out(built: Built, trained: Answer) -> None:
@@ -62,7 +54,7 @@ def test_the_lineage_holds_every_example(built: Built, trained: Answer) -> None:
         rows = lineage.filter([value == split for value in lineage["split"].to_pylist()])
         assert rows["example_id"].to_pylist() == ids
     assert lineage.schema.metadata[b"vatra.corpus"].decode() == trained.object["corpus"]
-    assert read_build(Store(str(built.home)), named_build(built)).stages["mix"] == trained.object["corpus"]
+    assert lineage.schema.metadata[b"vatra.build"].decode() == built.summary["build"]
 
 
 def test_the_page_and_the_card(built: Built, trained: Answer) -> None:
@@ -72,7 +64,7 @@ def test_the_page_and_the_card(built: Built, trained: Answer) -> None:
     assert "memory in all" in page
     card = (built.home / "artifacts/lora/ada/README.md").read_text("utf-8")
     assert "**This is an AI.**" in card
-    assert named_build(built) in card
+    assert built.summary["build"] in card
     assert str(built.home) not in card
     log = built.home / "logs" / f"train-lora-{trained.object['fingerprint']}" / "steps.jsonl"
     assert [json.loads(line)["step"] for line in log.read_text().splitlines()] == [1, 2]

@@ -95,6 +95,15 @@ def test_curves_are_what_was_measured() -> None:
     assert rates.up[0].label == "0"
 
 
+def test_no_two_ticks_say_the_same() -> None:
+    for low, high in ((7.3151, 7.3168), (0.0, 1.5), (2.0, 900.0), (1.0, 1.00001)):
+        ends = (StepPoint(step=1, loss=high), StepPoint(step=2, loss=low))
+        drawn = draw_loss([PhaseRun(name="x", steps=ends)])
+        assert drawn is not None
+        labels = [tick.label for tick in drawn.up]
+        assert len(set(labels)) == len(labels) > 1, labels
+
+
 def test_long_runs_are_drawn_by_their_means() -> None:
     drawn = draw_loss([PhaseRun(name="x", steps=steps(1, 10_000))])
     assert drawn is not None
