@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import pyarrow as pa
 
@@ -19,6 +18,7 @@ from storage.catalog import stands
 from storage.datasets import Dataset
 from storage.rows import take_rows
 from storage.store import translated
+from tasks.files_read import files_read
 from tasks.reports import (
     ReportContext,
     Statistics,
@@ -124,9 +124,7 @@ def report_context(
     """What the page says beyond the tables."""
     labels: dict[str, list[str]] = {}
     for file in run.record.inputs:
-        pieces = len(file.spans)
-        names = [f"{file.label} (part {n + 1} of {pieces})" for n in range(pieces)] or [file.label]
-        labels.setdefault(file.digest, []).extend(names)
+        labels.setdefault(file.digest, []).append(file.label)
     validations = [found.validation() for stage in _order(summary) if (found := tables.dataset(stage))]
     refused = _refused(run, summary)
     return ReportContext(
@@ -135,7 +133,7 @@ def report_context(
         validations=[*validations, *refused],
         scorer=run.settings.toxicity.scorer,
         created=f"{datetime.fromisoformat(run.record.created):%d %B %Y, %H:%M} UTC",
-        files=_files(tables, labels),
+        files=files_read(tables, labels),
         skipped=run.record.skipped,
         notes=[*run.record.notes, *_missing_splits(run, summary), *_given_up(summary), *_notes(run), *notes],
         rules=[
@@ -193,31 +191,3 @@ def _refused(run: Run, summary: BuildSummary) -> list[ValidationResult]:
         if stage not in _order(summary) and run.store.exists(path):
             found.append(ValidationResult.model_validate_json(run.store.read(path)))
     return found
-
-
-def _files(tables: BuildTables, labels: dict[str, list[str]]) -> list[dict[str, Any]]:
-    """One line per file read, named as the person named it."""
-    if not tables.has("imports"):
-        return []
-    left = {digest: list(names) for digest, names in labels.items()}
-    lines = []
-    for part in tables.scan(
-        "imports", ["file_digest", "format", "bytes", "encoding", *_COUNTS, "failures", "warnings"]
-    ):
-        for row in part.to_pylist():
-            names = left.get(row["file_digest"]) or [row["file_digest"]]
-            counts = {name.removeprefix("conversations_"): row[name] for name in _COUNTS}
-            lines.append(
-                {
-                    "label": names.pop(0),
-                    "format": row["format"],
-                    "bytes": row["bytes"],
-                    "encoding": row["encoding"],
-                }
-                | counts
-                | {"failures": row["failures"], "warnings": row["warnings"]}
-            )
-    return lines
-
-
-_COUNTS = [f"conversations_{kind}" for kind in ("seen", "kept", "empty", "failed", "duplicate")]

@@ -19,6 +19,7 @@ from tasks.reports.statistics import (
     ConversationCounts,
     DuplicateCounts,
     ExampleCounts,
+    LeftOut,
     MessageLedger,
     SourceCount,
     Statistics,
@@ -51,6 +52,7 @@ def collect_statistics(tables: Tables, context: ReportContext) -> Statistics:
         duplicates=_duplicates(tables),
         corpus=corpus,
         labels=count_labels(tables),
+        left_out=_left_out(tables),
         disagreements=_disagreements(context, counted, corpus) if tables.has("messages") else (),
     )
 
@@ -64,6 +66,19 @@ def _conversations(context: ReportContext, ledger: LedgerCounter) -> Conversatio
         counts["duplicate"] = max(0, counts["duplicate"] - (read - counts["kept"]))
         counts["kept"] = read
     return ConversationCounts(**counts, superseded=ledger.superseded)
+
+
+def _left_out(tables: Tables) -> tuple[LeftOut, ...]:
+    """By source as first read, the largest reason first."""
+    sums: dict[str, Counter[str]] = {}
+    for part in scan_present(tables, "imports", ("source", "conversations_left_out")):
+        for row in part.to_pylist():
+            found = sums.setdefault(row["source"], Counter())
+            for item in row["conversations_left_out"] or ():
+                found[item["reason"]] += item["count"]
+    return tuple(
+        LeftOut(source, why, n) for source, found in sums.items() for why, n in largest_first(found).items()
+    )
 
 
 def _set_aside(tables: Tables) -> dict[str, int]:

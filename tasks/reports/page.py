@@ -10,7 +10,7 @@ from tasks.reports.charts import Chart, length_chart, toxicity_chart
 from tasks.reports.context import ReportContext
 from tasks.reports.reasons import FAMILIES, by_decider, filter_rows
 from tasks.reports.statistics import RuleStatistics, Statistics
-from tasks.reports.story import funnel, sentence
+from tasks.reports.story import counts_millions, funnel, sentence
 from tasks.reports.templates import environment, stylesheet
 from tasks.reports.validation import failures
 
@@ -31,7 +31,7 @@ SECTIONS = (
 FILE_COLUMNS = (
     ("format", "Format"), ("source", "Source"), ("encoding", "Encoding"), ("bytes", "Size"), ("seen", "Seen"),
     ("kept", "Kept"), ("empty", "Empty"), ("failed", "Failed"), ("duplicate", "Duplicate"),
-    ("messages", "Messages"),
+    ("left_out", "Left out"), ("messages", "Messages"),
 )  # fmt: skip
 FILE_DETAILS = ("failures", "warnings")
 
@@ -50,7 +50,8 @@ def render_page(statistics: Statistics, context: ReportContext) -> str:
             context=context,
             summary=context.summary,
             sentence=sentence(statistics),
-            funnel=funnel(statistics),
+            funnel=(groups := funnel(statistics)),
+            millions=counts_millions(groups),
             rows=filter_rows(ledger),
             masked=by_decider(ledger.reasons, "masked"),
             dropped=by_decider(ledger.reasons, "dropped"),

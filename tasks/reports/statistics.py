@@ -29,6 +29,15 @@ class ConversationCounts:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """Records of a declared source that it leaves out, or that lack what it asks for, for one reason."""
+
+    source: str
+    reason: str
+    records: int
+
+
+@dataclass(frozen=True)
 class ReasonCount:
     """Messages of one outcome (`kept`, `masked`, `dropped`) for one reason, in all and by role."""
 
@@ -238,3 +247,4 @@ class Statistics:
     corpus: Mapping[str, int] | None
     disagreements: tuple[str, ...] = ()
     labels: LabelCounts | None = None
+    left_out: tuple[LeftOut, ...] = ()

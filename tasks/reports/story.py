@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tasks.reports.reasons import percent
-from tasks.reports.statistics import Statistics
+from tasks.reports.statistics import ConversationCounts, Statistics
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,11 @@ def funnel(statistics: Statistics) -> tuple[FunnelGroup, ...]:
     )
 
 
+def counts_millions(groups: Sequence[FunnelGroup]) -> bool:
+    """Whether the figures of a funnel need more room."""
+    return any((step.count or 0) >= 1_000_000 for group in groups for step in group.steps)
+
+
 _Row = tuple[str, int | None, dict[str, int]]
 
 
@@ -89,9 +95,18 @@ def _conversations(statistics: Statistics) -> list[_Row]:
     chats = statistics.conversations
     return [
         ("Seen", chats.seen, {}),
-        ("Read", chats.kept, {"empty": chats.empty, "failed": chats.failed, "duplicate": chats.duplicate}),
+        ("Read", chats.kept, _lost(chats)),
         ("Current", chats.current, {"superseded": chats.superseded or 0}),
     ]
+
+
+def _lost(chats: ConversationCounts) -> dict[str, int]:
+    return {
+        "left out": chats.left_out,
+        "empty": chats.empty,
+        "failed": chats.failed,
+        "duplicate": chats.duplicate,
+    }
 
 
 def _messages(statistics: Statistics) -> list[_Row]:

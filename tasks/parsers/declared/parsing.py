@@ -22,7 +22,8 @@ from tasks.parsers.rows import FileRows, PartBuilder, imports_table
 from tasks.parsers.stream import Broken
 
 _LIMIT_REACHED = "the limit of the source was reached: what follows was not read"
-_PIECE = "a piece of the file, bytes {} to {}"
+#: How the note begins that a row of `imports` tells of a piece of a file.
+PIECE = "a piece of the file"
 #: The list of the records of a group.
 ROWS = "rows"
 
@@ -75,7 +76,7 @@ def _mapped(
     ids: set[str] = set()
     span = file.spans[0] if file.spans else None
     if span:
-        account.warnings[_PIECE.format(span.start, span.stop)] += 1
+        account.warnings[f"{PIECE}, bytes {span.start} to {span.stop}"] += 1
     for found, place in grouped(
         records_of(file, source.read, columns_needed(source), span, on_bytes), source
     ):

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from schemas.errors import StoreError
 from schemas.summary import BuildSummary, CorpusCounts, ImportCounts, MessageCounts
-from tasks.reports import ReportContext, collect_statistics
+from tasks.reports import ReportContext, collect_statistics, render_page
+from tasks.reports.story import funnel
 
 
 def test_ledger_counts_every_message_once(tables: Any, context: ReportContext) -> None:
@@ -226,3 +227,23 @@ def test_part_boundaries_change_nothing(build_tables: Any, cuts: list[bool]) -> 
     context = ReportContext(BuildSummary(), scorer="profanity", settings={"toxicity": {"threshold": 0.8}})
     one = collect_statistics(build_tables([["c1", "c2", "c3", "c4"]]), context)
     assert collect_statistics(build_tables(parts), context) == one
+
+
+def test_what_sources_leave_out_is_told_by_source_and_reason(
+    tables: Any, context: ReportContext, make_table: Any
+) -> None:
+    def left(source: str, **reasons: int) -> dict[str, Any]:
+        counts = [{"reason": why, "count": n} for why, n in reasons.items()]
+        return {"source": source, "conversations_left_out": counts}
+
+    rows = [left("kitchen", language=1, rating=4), left("kitchen", language=2), {"source": "chats"}]
+    tables.parts["imports"] = [make_table("imports", rows)]
+    imports = ImportCounts(seen=11, kept=4, left_out=7)
+    summary = context.summary.model_copy(update={"imports": imports})
+    context = dataclasses.replace(context, summary=summary)
+    statistics = collect_statistics(tables, context)
+    found = [(item.source, item.reason, item.records) for item in statistics.left_out]
+    assert found == [("kitchen", "rating", 4), ("kitchen", "language", 3)]
+    assert funnel(statistics)[0].steps[1].lost == ("−7 left out",)
+    page = render_page(statistics, context)
+    assert "Records that their sources leave out" in page
