@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from scipy import sparse
 
 from schemas.settings import DedupSettings
-from tasks.dedup.boilerplate import own_text
+from tasks.dedup.boilerplate import of_system, own_text
 from tasks.dedup.candidates import find_candidates
 from tasks.dedup.clustering import Kept, components, cut_by_keeper
 from tasks.dedup.keys import Examples, Keys, Texts
@@ -43,19 +44,65 @@ def find_near_copies(examples: Examples, keys: Keys, texts: Texts, settings: Ded
         return found
 
     found = find_candidates(signatures, settings.threshold, by_name)
-    text_of = partial(own_text, boilerplate=signatures.boilerplate)
-    boilerplate = len(signatures.boilerplate)
+    boilerplate, thinned = signatures.boilerplate, signatures.thinned
+    reading = _Reading(examples, keys, settings.shingle_words)
     del signatures
     for members, pairs in _batches(found.pairs, keys.table["text_bytes"].to_numpy()[texts.rows]):
         rows = texts.rows[members]
-        shingles = read_shingles(examples, keys.split(rows), settings.shingle_words, text_of)
+        likeness = _Likeness(
+            reading,
+            rows,
+            thinned[members],
+            boilerplate,
+            reading.shingles(rows, boilerplate),
+            settings.threshold,
+        )
         rank = np.empty(len(rows), np.int64)
         rank[np.searchsorted(rows, keys.best_first(rows))] = np.arange(len(rows))
-        likeness = partial(jaccard, shingles, shingles)
         kept = cut_by_keeper(pairs, likeness, settings.threshold, rank)
         whole.keeper[members] = members[kept.keeper]
         whole.similarity[members] = kept.similarity
-    return NearCopies(whole, len(found.pairs), found.crowded, boilerplate)
+    return NearCopies(whole, len(found.pairs), found.crowded, len(boilerplate))
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """How n-grams of rows are read."""
+
+    examples: Examples
+    keys: Keys
+    size: int
+
+    def shingles(self, rows: np.ndarray, without: np.ndarray) -> sparse.csr_array:
+        """The n-grams of some rows (ascending), without these lines."""
+        return read_shingles(
+            self.examples, self.keys.split(rows), self.size, partial(own_text, boilerplate=without)
+        )
+
+
+@dataclass(frozen=True)
+class _Likeness:
+    """The similarity of pairs of `rows`: of their own words, and where these make copies, also with what was left out.
+
+    So boilerplate makes no copies: neither what two texts share of it, nor what only one of them has.
+    """
+
+    reading: _Reading
+    rows: np.ndarray
+    thinned: np.ndarray
+    boilerplate: np.ndarray
+    own: sparse.csr_array
+    threshold: float
+
+    def __call__(self, pairs: np.ndarray) -> np.ndarray:
+        similarity = jaccard(self.own, self.own, pairs)
+        doubtful = (similarity >= np.float32(self.threshold)) & self.thinned[pairs].any(axis=1)
+        if doubtful.any():
+            some, places = np.unique(pairs[doubtful], return_inverse=True)
+            said = self.reading.shingles(self.rows[some], self.boilerplate[of_system(self.boilerplate)])
+            with_lines = jaccard(said, said, places.reshape(-1, 2))
+            similarity[doubtful] = np.minimum(similarity[doubtful], with_lines)
+        return similarity
 
 
 def _batches(pairs: np.ndarray, text_bytes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -14,7 +14,14 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.settings import DedupSettings
-from tasks.dedup.boilerplate import codes_by_text, find_boilerplate, is_boilerplate, lines_of, own_text
+from tasks.dedup.boilerplate import (
+    codes_by_text,
+    find_boilerplate,
+    is_boilerplate,
+    lines_of,
+    of_system,
+    own_text,
+)
 from tasks.dedup.fanning import Parts, over_parts
 from tasks.dedup.words import has_words, normalise
 
@@ -27,13 +34,14 @@ class Signatures:
     """`bands[b, n]` is equal where two texts agree in all of band b; `sketch[n]` is a byte of each permutation.
 
     `compared[n]` is False for a text too short to be compared by words. `boilerplate` are the codes of lines that were
-    left out.
+    left out; `thinned[n]` says that text `n` lost some that are of no system turn.
     """
 
     bands: np.ndarray
     sketch: np.ndarray
     compared: np.ndarray
     boilerplate: np.ndarray
+    thinned: np.ndarray
 
 
 def sign_rows(parts: Parts, rows: Sequence[np.ndarray], settings: DedupSettings) -> Signatures:
@@ -53,13 +61,15 @@ def sign_rows(parts: Parts, rows: Sequence[np.ndarray], settings: DedupSettings)
         np.concatenate([codes for _, codes in lines.values()] or nothing), settings.boilerplate
     )
     again = [np.zeros(0, np.int64) for _ in rows]
+    thinned, spoken = np.zeros(len(made.compared), bool), boilerplate[~of_system(boilerplate)]
     for number, (counts, codes) in lines.items():
-        hits = np.repeat(np.arange(len(counts)), counts)[is_boilerplate(codes, boilerplate)]
-        again[number] = np.unique(hits)
+        owner = np.repeat(np.arange(len(counts)), counts)
+        again[number] = np.unique(owner[is_boilerplate(codes, boilerplate)])
+        thinned[starts[number] + owner[is_boilerplate(codes, spoken)]] = True
     chosen = [some[places] for some, places in zip(rows, again, strict=True)]
     for number, packed in over_parts(parts, chosen, _Signing(settings, boilerplate)):
         made.fill(starts[number] + again[number], np.frombuffer(packed, np.uint8))
-    return Signatures(made.bands, made.sketch, made.compared, boilerplate)
+    return Signatures(made.bands, made.sketch, made.compared, boilerplate, thinned)
 
 
 @dataclass(frozen=True)

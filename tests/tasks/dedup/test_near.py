@@ -253,3 +253,18 @@ def test_a_form_that_many_share_is_left_out_when_they_are_compared() -> None:
     assert part.tally["boilerplate_lines"] == 8
     glued = deduplicated(rows, boilerplate=100)
     assert len(glued.tables["clusters"]) > 8, "without the guard the form would glue them all together"
+
+
+def test_texts_that_differ_in_boilerplate_alone_are_no_copies() -> None:
+    """One question under two forms that many share (which tools may be called): what is left out makes no copies."""
+    forms = [" ".join(prose(f"form {n}", 25)) for n in range(2)]
+    rows = [
+        example(f"e{n:02d}", forms[n % 2] + "\n" + " ".join(w[:10]), " ".join(w[10:]))
+        for n, w in enumerate(prose(n, 30) for n in range(24))
+    ]
+    asked = prose(0, 30)
+    rows.append(example("other", forms[1] + "\n" + " ".join(asked[:10]), " ".join(asked[10:])))
+    rows.append(example("copy", forms[0] + "\n" + " ".join(asked[:10]), " ".join(edited(asked, 2)[10:])))
+    part = deduplicated(rows)
+    assert part.tally["boilerplate_lines"] == 2
+    assert set(keepers(part)) == {"e00", "copy"}
