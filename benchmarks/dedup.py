@@ -43,6 +43,7 @@ from tasks.assembly.folding import fold
 #: Examples of a part, about as many as assemble writes to one.
 PART_ROWS = 20_000
 _QUESTION_WORDS = 3
+_COLUMNS = ("id", "text", "kind", "parent")
 
 
 def main() -> None:
@@ -96,18 +97,36 @@ def make_examples(data: Path, rows: int, store: Store) -> pd.DataFrame:
     columns = ["id", "kind", "parent"]
     truth = pa.concat_tables(unit.payload.open(store).select(columns) for unit in units)
     frame: pd.DataFrame = truth.to_pandas()
+    if frame["id"].duplicated().any():
+        raise SystemExit(f"{data} has ids that stand twice")
     return frame
 
 
 def read_blocks(data: Path, rows: int) -> Iterator[pa.Table]:
     """The corpus in tables of a part's rows."""
     left = rows
-    for file in sorted(data.rglob("*.parquet")):
-        for batch in pq.ParquetFile(file).iter_batches(PART_ROWS, columns=["id", "text", "kind", "parent"]):
-            table = pa.Table.from_batches([batch.slice(0, left)])
+    files = sorted(data.rglob("*.parquet"))
+    if not files:
+        raise SystemExit(f"there is no Parquet file in {data}")
+    for file in files:
+        opened = pq.ParquetFile(file)
+        if missing := [name for name in _COLUMNS if name not in opened.schema_arrow.names]:
+            raise SystemExit(f"{file} has no column {', '.join(missing)}")
+        for batch in opened.iter_batches(PART_ROWS, columns=list(_COLUMNS)):
+            table = as_text(pa.Table.from_batches([batch.slice(0, left)]))
+            if table["id"].null_count or table["text"].null_count:
+                raise SystemExit(f"{file} has rows without id or text")
             left -= table.num_rows
             if table.num_rows:
                 yield table
+
+
+def as_text(table: pa.Table) -> pa.Table:
+    """All columns as strings: ids may be numbers, and their parents too (with nulls, pandas makes floats of them)."""
+    columns = [
+        column.cast(pa.int64()) if pa.types.is_floating(column.type) else column for column in table.columns
+    ]
+    return pa.table([column.cast(pa.string()) for column in columns], names=table.column_names)
 
 
 def examples_of_texts(texts: pa.Table, settings: AssembleSettings) -> Iterator[Part]:
@@ -194,14 +213,15 @@ def _resident(process: Any) -> int:
     return total
 
 
-def judge(truth: pd.DataFrame, clusters: pa.Table) -> dict[str, float]:
-    """Figures of merit from the planted kinds and parents."""
+def judge(truth: pd.DataFrame, clusters: pa.Table) -> dict[str, float | None]:
+    """Figures of merit from the planted kinds and parents; no recall (null) of a kind that is not there."""
     named = pa.array([hash_fields("example", name) for name in truth["id"]])
     place = pc.index_in(named, clusters["example_id"].combine_chunks()).to_pandas()
     number = clusters["cluster_id"].combine_chunks().dictionary_encode().indices.to_pandas()
     cluster = place.map(number).fillna(-1).to_numpy().astype(np.int64)
     row = pd.Series(np.arange(len(truth)), index=truth["id"])
     parent = row.reindex(truth["parent"]).fillna(-1).to_numpy().astype(np.int64)
+    parent[parent == np.arange(len(truth))] = -1  # who is its own parent has none
     kind = truth["kind"].to_numpy()
     copy = np.isin(kind, ["exact", "near"]) & (parent >= 0)
     # A parent beyond the rows that were read is still what its copies have in common.
@@ -212,10 +232,14 @@ def judge(truth: pd.DataFrame, clusters: pa.Table) -> dict[str, float]:
     with_parent = inside & (parent >= 0) & (cluster == cluster[parent])
     return {
         "precision": round(true / together, 6) if together else 1.0,
-        "recall_exact": round(float(with_parent[copy & (kind == "exact")].mean()), 5),
-        "recall_near": round(float(with_parent[copy & (kind == "near")].mean()), 5),
+        "recall_exact": _share(with_parent[copy & (kind == "exact")]),
+        "recall_near": _share(with_parent[copy & (kind == "near")]),
         "hard_merged": int(with_parent[~copy].sum()),
     }
+
+
+def _share(found: np.ndarray) -> float | None:
+    return round(float(found.mean()), 5) if len(found) else None
 
 
 def _pairs(sizes: pd.Series) -> int:

@@ -26,7 +26,7 @@ def dedup_settings(run: Run) -> DedupSettings:
 DEDUP = Step(
     stage=Stage(
         "dedup",
-        version=2,
+        version=3,
         kind="corpus",
         unit="examples",
         function=find_duplicates,

@@ -121,6 +121,14 @@ class DedupSettings(Settings):
         description="Files of evaluation prompts (.txt, .jsonl, .json); examples that ask one of them, or nearly, are "
         "set aside.",
     )
+    contained: float = Field(
+        0.75,
+        ge=0.5,
+        le=1,
+        title="Share of a contained prompt",
+        description="An evaluation prompt stands inside a longer turn when so much of its pairs of words stands there "
+        "together (1: all of them).",
+    )
     prompts: tuple[EvaluationSet, ...] = Field(
         (), description="The contents of these files; filled in when a build is planned."
     )

@@ -2,6 +2,8 @@
 
 Else a long prompt and a short question would be nine parts of ten the same as any other question under that prompt.
 A line is known by a hash; of system turns, which are shared by design, one that stands in two texts is boilerplate.
+Nor does leaving lines out make copies: texts that differ in what was left out (which tools they may call) are compared
+with it too (`near.py`); only system turns never count.
 """
 
 from __future__ import annotations
@@ -61,8 +63,14 @@ def find_boilerplate(codes: np.ndarray, texts: int) -> np.ndarray:
     )
     count = np.diff(np.r_[starts, len(ordered)])
     found = ordered[starts]
-    enough: np.ndarray = found[(count >= texts) | ((count >= 2) & (found & np.uint64(1) == 1))]
+    enough: np.ndarray = found[(count >= texts) | ((count >= 2) & of_system(found))]
     return enough
+
+
+def of_system(codes: np.ndarray) -> np.ndarray:
+    """Which codes are of lines of system turns."""
+    found: np.ndarray = codes & np.uint64(1) == 1
+    return found
 
 
 def is_boilerplate(codes: np.ndarray, boilerplate: np.ndarray) -> np.ndarray:

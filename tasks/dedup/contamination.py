@@ -1,6 +1,7 @@
-"""Examples that say what an evaluation asks: any user turn, or the example as a whole, is a copy of a prompt.
+"""Examples that say what an evaluation asks: any user turn, or the example as a whole, is a copy of a prompt, or a
+prompt stands inside any turn, whoever says it.
 
-Without near copies (`near` is off) only turns with exactly a prompt's words are found.
+Without near copies (`near` is off) a prompt is found by exactly its words only.
 """
 
 from __future__ import annotations
@@ -15,17 +16,21 @@ import pyarrow.compute as pc
 
 from schemas.settings import DedupSettings
 from schemas.tables import CONTAMINATED
+from tasks.dedup.containment import RunIndex, find_contained, run_index
 from tasks.dedup.fanning import Parts, over_parts
 from tasks.dedup.keys import Keys
 from tasks.dedup.shingles import jaccard, shingle_sets
 from tasks.dedup.signatures import fold_signature, minhash
 from tasks.dedup.words import has_words, join_contents, normalise
 
-_FOUND = np.dtype([("row", np.int64), ("prompt", np.int64), ("similarity", np.float32), ("exact", np.bool_)])
+_EXACT, _NEAR, _CONTAINED = range(3)
+_METHODS = ("exact", "near", "contained")
+_FOUND = np.dtype([("row", np.int64), ("prompt", np.int64), ("similarity", np.float32), ("method", np.int8)])
 
 
 def find_contaminated(parts: Parts, keys: Keys, settings: DedupSettings) -> tuple[np.ndarray, pa.Table]:
-    """The contaminated rows, ascending, and the table `contaminated`: each with the prompt that it is most like."""
+    """The contaminated rows, ascending, and the table `contaminated`: each with one prompt: an exact copy before a near
+    one before one that stands in it, and of these the most alike."""
     names = [f"{file.name}:{n}" for file in settings.prompts for n in range(1, len(file.prompts) + 1)]
     prompts = [prompt for file in settings.prompts for prompt in file.prompts]
     if not prompts:
@@ -43,7 +48,7 @@ def find_contaminated(parts: Parts, keys: Keys, settings: DedupSettings) -> tupl
             keys.ids(hits["row"]),
             pa.array(names).take(pa.array(hits["prompt"])),
             pa.array(hits["similarity"]),
-            pa.array(np.where(hits["exact"], "exact", "near")),
+            pa.array(_METHODS).take(pa.array(hits["method"])),
         ],
         schema=CONTAMINATED,
     )
@@ -52,18 +57,21 @@ def find_contaminated(parts: Parts, keys: Keys, settings: DedupSettings) -> tupl
 
 @dataclass(frozen=True)
 class PromptIndex:
-    """Prompts as they are looked up: their words, their bands (None without near copies) and which are long enough."""
+    """Prompts as they are looked up: their words, their bands (None without near copies), which are long enough to be
+    compared by them, and the runs of words by which they are found inside longer turns."""
 
     words: pl.Series
     bands: np.ndarray | None
     long_enough: np.ndarray
+    runs: RunIndex
 
 
 def prompt_index(prompts: Sequence[str], settings: DedupSettings) -> PromptIndex:
     """What `prompts` are found by."""
     words = normalise(pa.array(prompts, pa.string()))
     bands = fold_signature(minhash(words, settings), settings.bands)[0] if settings.near else None
-    return PromptIndex(words, bands, has_words(words, settings.fewest_words))
+    runs = run_index(words, settings.contained if settings.near else 1.0, settings.fewest_words)
+    return PromptIndex(words, bands, has_words(words, settings.fewest_words), runs)
 
 
 @dataclass(frozen=True)
@@ -76,8 +84,8 @@ class _Comparing:
     def __call__(self, messages: pa.ChunkedArray) -> bytes:
         row, texts = asked(messages)
         words = normalise(texts)
-        found = np.concatenate([self._exact(row, words), self._near(row, words)])
-        order = np.lexsort((found["prompt"], -found["similarity"], ~found["exact"], found["row"]))
+        found = np.concatenate([self._exact(row, words), self._near(row, words), self._contained(messages)])
+        order = np.lexsort((found["prompt"], -found["similarity"], found["method"], found["row"]))
         found = found[order]
         first = np.r_[True, found["row"][1:] != found["row"][:-1]] if len(found) else np.zeros(0, bool)
         return found[first].tobytes()
@@ -86,7 +94,7 @@ class _Comparing:
         place = pc.index_in(words.to_arrow(), self.index.words.to_arrow())
         there = np.flatnonzero(place.is_valid().to_numpy(zero_copy_only=False) & (words != "").to_numpy())
         prompt = place.take(pa.array(there)).to_numpy(zero_copy_only=False)
-        return _records(row[there], prompt, np.ones(len(there), np.float32), exact=True)
+        return _records(row[there], prompt, np.ones(len(there), np.float32), _EXACT)
 
     def _near(self, row: np.ndarray, words: pl.Series) -> np.ndarray:
         if self.index.bands is None:
@@ -103,7 +111,13 @@ class _Comparing:
             np.stack([place, prompt], axis=1),
         )
         true = likeness >= np.float32(self.settings.threshold)
-        return _records(row[texts[place[true]]], prompts[prompt[true]], likeness[true], exact=False)
+        return _records(row[texts[place[true]]], prompts[prompt[true]], likeness[true], _NEAR)
+
+    def _contained(self, messages: pa.ChunkedArray) -> np.ndarray:
+        lists = messages.combine_chunks()
+        words = normalise(pc.struct_field(pc.list_flatten(lists), "content"))
+        turn, prompt, share = find_contained(self.index.runs, words)
+        return _records(pc.list_parent_indices(lists).to_numpy()[turn], prompt, share, _CONTAINED)
 
 
 def asked(messages: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
@@ -130,7 +144,7 @@ def meeting(bands: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.stack([keys // others.shape[1], keys % others.shape[1]], axis=1)
 
 
-def _records(row: np.ndarray, prompt: np.ndarray, similarity: np.ndarray, *, exact: bool) -> np.ndarray:
+def _records(row: np.ndarray, prompt: np.ndarray, similarity: np.ndarray, method: int) -> np.ndarray:
     made = np.zeros(len(row), _FOUND)
-    made["row"], made["prompt"], made["similarity"], made["exact"] = row, prompt, similarity, exact
+    made["row"], made["prompt"], made["similarity"], made["method"] = row, prompt, similarity, method
     return made

@@ -1,4 +1,8 @@
-"""Semantic copies: examples that mean the same in other words, by the cosine of their embeddings. Exact, in blocks."""
+"""Semantic copies: examples that mean the same in other words, by the cosine of their embeddings. Exact, in blocks.
+
+A vector of each text is held (1.5 KB at 384 dimensions), and every text is compared with every one that is kept: for
+tens of thousands of examples, not for millions.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from schemas.settings import DedupSettings
-from tasks.dedup.clustering import Kept, cut_by_keeper
+from tasks.dedup.clustering import Kept
 from tasks.dedup.fanning import LEAVES, Parts
 from tasks.dedup.keys import Keys, Texts
 from tasks.dedup.words import join_contents
@@ -37,18 +41,10 @@ def find_semantic_copies(
     size = len(texts.rows)
     vectors = embed_rows(parts, keys.split(texts.rows), embed)
     left = np.flatnonzero((kept.keeper == np.arange(size)) & vectors.any(axis=1))
-    rank = np.empty(len(left), np.int64)
-    rank[np.searchsorted(texts.rows[left], keys.best_first(texts.rows[left]))] = np.arange(len(left))
-    own = vectors[left]
-
-    def cosine(pairs: np.ndarray) -> np.ndarray:
-        found: np.ndarray = np.einsum("nd,nd->n", own[pairs[:, 0]], own[pairs[:, 1]]).clip(0, 1)
-        return found
-
-    pairs = alike(own, settings.semantic_threshold)
-    found = cut_by_keeper(pairs, cosine, settings.semantic_threshold, rank)
+    order = np.searchsorted(texts.rows[left], keys.best_first(texts.rows[left]))
+    moved_to = choose_by_meaning(vectors, left[order], settings.semantic_threshold)
     moved = np.arange(size)
-    moved[left] = left[found.keeper]
+    moved[left[order]] = moved_to
     keeper, similarity = moved[kept.keeper], kept.similarity.copy()
     semantic = keeper != kept.keeper
     means = np.einsum("nd,nd->n", vectors[semantic], vectors[keeper[semantic]]).clip(0, 1)
@@ -70,13 +66,28 @@ def embed_rows(parts: Parts, rows: Sequence[np.ndarray], embed: Embed) -> np.nda
     return np.concatenate(made) if made else np.zeros((0, 1), np.float32)
 
 
-def alike(vectors: np.ndarray, threshold: float) -> np.ndarray:
-    """All pairs whose cosine may reach the threshold, the smaller number first, as (n, 2)."""
-    found = [np.zeros((0, 2), np.int64)]
-    for start in range(0, len(vectors), _BLOCK):
-        block = vectors[start : start + _BLOCK]
-        for other in range(start, len(vectors), _BLOCK):
-            one, two = np.nonzero(block @ vectors[other : other + _BLOCK].T >= threshold - 1e-4)
-            pairs = np.stack([one + start, two + other], axis=1)
-            found.append(pairs[pairs[:, 0] < pairs[:, 1]])
-    return np.concatenate(found)
+def choose_by_meaning(vectors: np.ndarray, order: np.ndarray, threshold: float) -> np.ndarray:
+    """The keeper of each text of `order` (best first): the best kept one that means the same, else itself.
+
+    Compared are blocks with the kept ones before them, so no pair is ever held: memory is the vectors and two blocks,
+    time the number of texts times the number that is kept.
+    """
+    keeper = order.copy()
+    kept: list[np.ndarray] = []
+    for start in range(0, len(order), _BLOCK):
+        block = order[start : start + _BLOCK]
+        own, goes = vectors[block], np.zeros(len(block), bool)
+        for some in kept:
+            alike = own @ vectors[some].T >= threshold
+            found = alike.any(axis=1) & ~goes
+            keeper[start + np.flatnonzero(found)] = some[alike[found].argmax(axis=1)]
+            goes |= found
+        alike = own @ own.T >= threshold
+        for place in range(len(block)):
+            if not goes[place]:
+                found = alike[place] & ~goes
+                found[: place + 1] = False
+                keeper[start + np.flatnonzero(found)] = block[place]
+                goes |= found
+        kept += [block[~goes]] if not goes.all() else []
+    return keeper

@@ -33,9 +33,8 @@ def _sets(words: pl.Series, size: int) -> tuple[np.ndarray, np.ndarray]:
     if len(words) > _TEXTS_AT_ONCE:
         some, more = _sets(words[:_TEXTS_AT_ONCE], size), _sets(words[_TEXTS_AT_ONCE:], size)
         return np.concatenate([some[0], more[0]]), np.concatenate([some[1], more[1]])
-    lists = words.replace("", None).str.split(" ")
-    lengths = lists.list.len().fill_null(0).to_numpy().astype(np.int64)
-    flat = hash_strings(lists.drop_nulls().explode()) if lengths.any() else np.zeros(1, np.uint64)
+    lengths, flat = hash_words(words)
+    flat = flat if len(flat) else np.zeros(1, np.uint64)
     ends = np.cumsum(lengths)
     grams = np.where(lengths == 0, 0, np.maximum(1, lengths - size + 1))
     owner = np.repeat(np.arange(len(words), dtype=np.uint64), grams)
@@ -50,6 +49,14 @@ def _sets(words: pl.Series, size: int) -> tuple[np.ndarray, np.ndarray]:
     keys = distinct(owner << np.uint64(HASH_BITS) | value >> np.uint64(64 - HASH_BITS))
     counts = np.bincount((keys >> np.uint64(HASH_BITS)).astype(np.int64), minlength=len(words))
     return counts.astype(np.int64), (keys & np.uint64((1 << HASH_BITS) - 1)).astype(np.int64)
+
+
+def hash_words(words: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+    """How many words each normalised text has, and their hashes, text after text."""
+    lists = words.replace("", None).str.split(" ")
+    lengths = lists.list.len().fill_null(0).to_numpy().astype(np.int64)
+    flat = hash_strings(lists.drop_nulls().explode()) if lengths.any() else np.zeros(0, np.uint64)
+    return lengths, flat
 
 
 def distinct(values: np.ndarray) -> np.ndarray:

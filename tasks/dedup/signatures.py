@@ -12,9 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.settings import DedupSettings
-from tasks.dedup.boilerplate import codes_by_text, find_boilerplate, is_boilerplate, lines_of, own_text
+from tasks.dedup.boilerplate import (
+    codes_by_text,
+    find_boilerplate,
+    is_boilerplate,
+    lines_of,
+    of_system,
+    own_text,
+)
 from tasks.dedup.fanning import Parts, over_parts
 from tasks.dedup.words import has_words, normalise
 
@@ -27,13 +35,16 @@ class Signatures:
     """`bands[b, n]` is equal where two texts agree in all of band b; `sketch[n]` is a byte of each permutation.
 
     `compared[n]` is False for a text too short to be compared by words. `boilerplate` are the codes of lines that were
-    left out.
+    left out; `thinned[n]` says that text `n` lost some that are of no system turn; `brief[n]` that its replies are so
+    small a part of it that two texts may be copies and their replies have nothing in common.
     """
 
     bands: np.ndarray
     sketch: np.ndarray
     compared: np.ndarray
     boilerplate: np.ndarray
+    thinned: np.ndarray
+    brief: np.ndarray
 
 
 def sign_rows(parts: Parts, rows: Sequence[np.ndarray], settings: DedupSettings) -> Signatures:
@@ -53,13 +64,15 @@ def sign_rows(parts: Parts, rows: Sequence[np.ndarray], settings: DedupSettings)
         np.concatenate([codes for _, codes in lines.values()] or nothing), settings.boilerplate
     )
     again = [np.zeros(0, np.int64) for _ in rows]
+    thinned, spoken = np.zeros(len(made.compared), bool), boilerplate[~of_system(boilerplate)]
     for number, (counts, codes) in lines.items():
-        hits = np.repeat(np.arange(len(counts)), counts)[is_boilerplate(codes, boilerplate)]
-        again[number] = np.unique(hits)
+        owner = np.repeat(np.arange(len(counts)), counts)
+        again[number] = np.unique(owner[is_boilerplate(codes, boilerplate)])
+        thinned[starts[number] + owner[is_boilerplate(codes, spoken)]] = True
     chosen = [some[places] for some, places in zip(rows, again, strict=True)]
     for number, packed in over_parts(parts, chosen, _Signing(settings, boilerplate)):
         made.fill(starts[number] + again[number], np.frombuffer(packed, np.uint8))
-    return Signatures(made.bands, made.sketch, made.compared, boilerplate)
+    return Signatures(made.bands, made.sketch, made.compared, boilerplate, thinned, made.brief)
 
 
 @dataclass(frozen=True)
@@ -67,6 +80,7 @@ class _Sheet:
     bands: np.ndarray
     sketch: np.ndarray
     compared: np.ndarray
+    brief: np.ndarray
 
     @staticmethod
     def empty(size: int, settings: DedupSettings) -> _Sheet:
@@ -74,15 +88,16 @@ class _Sheet:
             np.zeros((settings.bands, size), np.uint32),
             np.zeros((size, settings.permutations), np.uint8),
             np.zeros(size, bool),
+            np.zeros(size, bool),
         )
 
     def fill(self, places: np.ndarray, packed: np.ndarray) -> np.ndarray:
         """Unpack what `_Signing` made of these texts; returns what follows it, from an aligned address."""
         count, permutations, bands = len(places), self.sketch.shape[1], len(self.bands)
-        compared, sketch, keys, rest = np.split(
-            packed, np.cumsum([count, count * permutations, 4 * count * bands])
+        compared, brief, sketch, keys, rest = np.split(
+            packed, np.cumsum([count, count, count * permutations, 4 * count * bands])
         )
-        self.compared[places] = compared
+        self.compared[places], self.brief[places] = compared, brief
         self.sketch[places] = sketch.reshape(count, permutations)
         self.bands[:, places] = np.frombuffer(keys.tobytes(), np.uint32).reshape(bands, count)
         return np.frombuffer(rest.tobytes(), np.uint8)
@@ -90,21 +105,40 @@ class _Sheet:
 
 @dataclass(frozen=True)
 class _Signing:
-    """The work on one part's messages, packed as bytes: compared, sketch, bands; in the first pass lines too."""
+    """The work on one part's messages, packed as bytes: compared, brief, sketch, bands; in the first pass lines too."""
 
     settings: DedupSettings
     boilerplate: np.ndarray | None = None
 
     def __call__(self, messages: pa.ChunkedArray) -> bytes:
         nothing = np.zeros(0, np.uint64)
-        words = normalise(own_text(messages, nothing if self.boilerplate is None else self.boilerplate))
+        texts = own_text(messages, nothing if self.boilerplate is None else self.boilerplate)
+        words = normalise(texts)
         compared = has_words(words, self.settings.fewest_words)
         bands, sketch = fold_signature(minhash(words, self.settings), self.settings.bands)
-        packed = compared.astype(np.uint8).tobytes() + sketch.tobytes() + bands.tobytes()
+        brief = has_brief_replies(messages, texts, self.settings.threshold)
+        packed = (
+            compared.astype(np.uint8).tobytes()
+            + brief.astype(np.uint8).tobytes()
+            + sketch.tobytes()
+            + bands.tobytes()
+        )
         if self.boilerplate is None:
             counts, codes = codes_by_text(lines_of(messages), len(messages))
             packed += counts.tobytes() + codes.tobytes()
         return packed
+
+
+def has_brief_replies(messages: pa.ChunkedArray, texts: pa.Array, threshold: float) -> np.ndarray:
+    """Of which texts the replies are at most (1 - t) / (1 + t): two texts of equal size can then differ in all of them
+    and still have the similarity t."""
+    lists = messages.combine_chunks()
+    turns = pc.list_flatten(lists)
+    size = pc.binary_length(pc.struct_field(turns, "content")).to_numpy()
+    assistant = pc.equal(pc.struct_field(turns, "role"), "assistant").to_numpy(zero_copy_only=False)
+    replies = np.bincount(pc.list_parent_indices(lists).to_numpy(), size * assistant, len(lists))
+    found: np.ndarray = replies * (1 + threshold) <= pc.binary_length(texts).to_numpy() * (1 - threshold)
+    return found
 
 
 def minhash(words: pl.Series, settings: DedupSettings) -> np.ndarray:

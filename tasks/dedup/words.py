@@ -59,6 +59,16 @@ def join_contents(messages: pa.ChunkedArray | pa.Array) -> pa.Array:
     return pc.binary_join(pa.ListArray.from_arrays(offsets, contents), " ")
 
 
+def join_replies(messages: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """What the assistant says in each example."""
+    lists = messages.combine_chunks() if isinstance(messages, pa.ChunkedArray) else messages
+    turns = pc.list_flatten(lists)
+    assistant = pc.equal(pc.struct_field(turns, "role"), "assistant")
+    contents = pc.if_else(assistant, pc.struct_field(turns, "content"), "")
+    offsets = pa.array(np.r_[0, np.cumsum(pc.list_value_length(lists).to_numpy())].astype(np.int32))
+    return pc.binary_join(pa.ListArray.from_arrays(offsets, contents), " ")
+
+
 @cache
 def folding_table() -> dict[str, str]:
     """What stands for each character that does not stand for itself."""

@@ -41,11 +41,58 @@ def test_a_user_turn_that_is_an_exact_or_near_copy_of_a_prompt() -> None:
         ("exact", "exact", "eval.txt:2"),
         ("later", "near", "eval.txt:2"),
         ("whole", "exact", "eval.txt:2"),
+        ("reply", "contained", "eval.txt:2"),
     }
     (near,) = (row for row in asked(part) if row["method"] == "near")
     assert 0.6 <= near["similarity"] < 1
-    assert (part.tally["set_aside:contaminated"], part.tally["keepers"]) == (3, 2)
+    assert (part.tally["set_aside:contaminated"], part.tally["keepers"]) == (4, 1)
     assert draw_ledger("dedup", part.tally, len(rows)).unaccounted == 0
+
+
+def test_a_prompt_inside_a_longer_turn() -> None:
+    """Behind an introduction, as a paragraph, with a few words changed; not scattered, and not half of it."""
+    short, long = PROMPT[:6], PROMPT[6:]
+    around = prose("around", 300)
+    scattered = [word for n in range(0, len(long) - 1, 2) for word in (*long[n : n + 2], *around[n : n + 12])]
+    rows = [
+        example("behind", "Please answer: " + " ".join(long), "Yes."),
+        example("paragraph", " ".join(around) + "\n\n" + " ".join(edited(long, 3)) + "\n\nThanks!", "Yes."),
+        example("short", "Please answer this: " + " ".join(short).upper() + "?", "Yes."),
+        example("both", " ".join([*around[:9], *PROMPT, *around[9:]]), "Yes."),
+        example("nearly short", "Please answer this: " + " ".join([*short[:5], "other"]), "Yes."),
+        example("scattered", " ".join(scattered), "Yes."),
+        example("half", " ".join([*around, *long[:17], *prose("more", 90)]), "Yes."),
+        example("four words", " ".join([*around, *PROMPT[:4], "so"]), "Yes."),
+    ]
+    found = deduplicated(
+        rows, parts=3, prompts=prompts(" ".join(long), " ".join(short), " ".join(PROMPT[:4]))
+    )
+    by_name = {row["example_id"]: row for row in asked(found) if row["method"] == "contained"}
+    assert {name: row["evaluation"] for name, row in by_name.items()} == {
+        "paragraph": "eval.txt:1", "short": "eval.txt:2", "both": "eval.txt:1",
+    }  # fmt: skip
+    assert {row["example_id"]: row["method"] for row in asked(found)}.keys() == {*by_name, "behind"}
+    assert by_name["both"]["similarity"] == 1 > by_name["paragraph"]["similarity"] >= 0.75
+    strict = deduplicated(rows, contained=1, prompts=prompts(" ".join(long)))
+    assert {row["example_id"] for row in asked(strict) if row["method"] == "contained"} == {"both"}
+
+
+def test_prompts_of_one_template_are_told_apart_inside_longer_turns() -> None:
+    """Two hundred prompts begin with the same words, so that these are no meeting place; one prompt has no others."""
+    template = prose("template", 12)
+    own = [[*template, *prose(n, 14)] for n in range(200)]
+    around = " ".join(prose("around", 60))
+    rows = [
+        example("template", f"{around} {' '.join(template)} {around}", "Yes."),
+        example("seventh", f"{around} {' '.join(own[7])} {around}", "Yes."),
+    ]
+    found = deduplicated(rows, prompts=prompts(*(" ".join(words) for words in own)))
+    assert [(row["example_id"], row["evaluation"]) for row in asked(found)] == [("seventh", "eval.txt:8")]
+    alone = deduplicated(rows, prompts=prompts(*(" ".join(words) for words in own), " ".join(template)))
+    assert [(row["example_id"], row["evaluation"]) for row in asked(alone)] == [
+        ("seventh", "eval.txt:8"),
+        ("template", "eval.txt:201"),
+    ]
 
 
 def test_a_contaminated_example_is_in_no_cluster_and_keeps_no_other_out() -> None:
@@ -66,9 +113,14 @@ def test_without_near_copies_only_exact_words_count() -> None:
     rows = [
         example("exact", " ".join(PROMPT).upper(), "Yes."),
         example("near", " ".join(edited(PROMPT, 1)), "Yes, indeed."),
+        example("nearly held", "Say: " + " ".join(edited(PROMPT, 1)), "Yes, indeed, so."),
+        example("held", "Say: " + " ".join(PROMPT), "Yes, indeed, and so."),
     ]
     part = deduplicated(rows, near=False, prompts=prompts(" ".join(PROMPT)))
-    assert [row["example_id"] for row in asked(part)] == ["exact"]
+    assert {row["example_id"]: row["method"] for row in asked(part)} == {
+        "exact": "exact",
+        "held": "contained",
+    }
 
 
 def test_short_prompts_are_found_exactly_only_and_wordless_ones_never() -> None:

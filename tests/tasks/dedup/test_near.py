@@ -244,12 +244,39 @@ def test_one_system_prompt_glues_no_conversations_together() -> None:
 def test_a_form_that_many_share_is_left_out_when_they_are_compared() -> None:
     form = "\n".join(" ".join(prose(f"line {n}", 15)) for n in range(8))
     own = {f"e{n:02d}": prose(n, 30) for n in range(12)}
-    rows = [example(name, form + "\n" + " ".join(w[:10]), " ".join(w[10:])) for name, w in own.items()]
-    rows.append(
-        example("copy", form + "\n" + " ".join(own["e03"][:10]), " ".join(edited(own["e03"], 2)[10:]))
-    )
+    rows = [example(name, form + "\n" + " ".join(w), "So noted.") for name, w in own.items()]
+    rows.append(example("copy", form + "\n" + " ".join(edited(own["e03"], 2)), "So noted."))
     part = deduplicated(rows, boilerplate=12)
     assert set(keepers(part)) == {"e03", "copy"}
-    assert part.tally["boilerplate_lines"] == 8
+    assert part.tally["boilerplate_lines"] == 9
     glued = deduplicated(rows, boilerplate=100)
     assert len(glued.tables["clusters"]) > 8, "without the guard the form would glue them all together"
+
+
+def test_texts_that_differ_in_boilerplate_alone_are_no_copies() -> None:
+    """One question under two forms that many share (which tools may be called): what is left out makes no copies."""
+    forms = [" ".join(prose(f"form {n}", 25)) for n in range(2)]
+    rows = [
+        example(f"e{n:02d}", forms[n % 2] + "\n" + " ".join(w[:10]), " ".join(w[10:]))
+        for n, w in enumerate(prose(n, 30) for n in range(24))
+    ]
+    asked = prose(0, 30)
+    rows.append(example("other", forms[1] + "\n" + " ".join(asked[:10]), " ".join(asked[10:])))
+    rows.append(example("copy", forms[0] + "\n" + " ".join(asked[:10]), " ".join(edited(asked, 2)[10:])))
+    part = deduplicated(rows)
+    assert part.tally["boilerplate_lines"] == 2
+    assert set(keepers(part)) == {"e00", "copy"}
+
+
+def test_a_long_question_with_other_short_answers_is_no_copy() -> None:
+    """Of one passage five things are asked: yes, no, a date. Where the answers are the same, a few words may differ."""
+    passage = prose("passage", 120)
+    rows = [
+        example("yes", " ".join(passage), "Yes.", text_bytes=9_000),
+        example("no", " ".join(edited(passage, 1)), "No."),
+        example("date", " ".join([*passage, *prose("when", 9)]), "It was in 1848."),
+        example("yes again", " ".join(edited(passage, 5)), "YES!", text_bytes=8_000),
+        example("unanswered", " ".join(edited(passage, 3)), "", text_bytes=7),
+    ]
+    found = keepers(deduplicated(rows, parts=2))
+    assert found == {"yes": "yes", "yes again": "yes", "unanswered": "yes"}

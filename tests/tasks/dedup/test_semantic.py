@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 
 from schemas.ledger import draw_ledger
 from schemas.parts import Part
 from schemas.settings import DedupSettings
-from tasks.dedup import find_duplicates
+from tasks.dedup import find_duplicates, semantic
 from tests.schemas.rows import MemoryDataset, table
 from tests.tasks.dedup.texts import edited, keepers, prose, row_of, spoken
 
@@ -59,3 +60,19 @@ def test_near_copies_of_what_goes_follow_it_where_they_mean_the_same() -> None:
 def test_blank_texts_mean_nothing() -> None:
     rows = [spoken("a", [], text_hash="a"), spoken("b", [], text_hash="b")]
     assert keepers(meant(rows)) == {}
+
+
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In blocks of three as text by text: each is kept, or goes to the best kept one that means the same."""
+    vectors = by_topic([str(angle) for angle in np.random.default_rng(3).integers(0, 90, 40)])
+    order = np.random.default_rng(4).permutation(40)
+    expected: dict[int, int] = {}
+    kept: list[int] = []
+    for text in order.tolist():
+        alike = [other for other in kept if vectors[text] @ vectors[other] >= 0.995]
+        expected[text] = alike[0] if alike else text
+        kept += [] if alike else [text]
+    monkeypatch.setattr(semantic, "_BLOCK", 3)
+    found = semantic.choose_by_meaning(vectors, order, 0.995)
+    assert dict(zip(order.tolist(), found.tolist(), strict=True)) == expected
+    assert 3 < len(kept) < 30
