@@ -92,8 +92,8 @@ class DedupSettings(Settings):
         10,
         ge=2,
         title="Texts that share boilerplate",
-        description="A line that stands in so many different texts (a form, a disclaimer) is left out when they are "
-        "compared; of system prompts, one that stands in two.",
+        description="A line that stands in so many different texts (a form, a disclaimer) makes no copies: what two "
+        "texts have besides such lines must be alike too. Of system prompts, one that stands in two.",
     )
     priority: tuple[str, ...] = Field(
         (),

@@ -1,9 +1,8 @@
-"""Lines that many texts share (a system prompt, a disclaimer, a form) are left out when texts are compared.
+"""Lines that many texts share: a system prompt, a disclaimer, a form.
 
-Else a long prompt and a short question would be nine parts of ten the same as any other question under that prompt.
-A line is known by a hash; of system turns, which are shared by design, one that stands in two texts is boilerplate.
-Nor does leaving lines out make copies: texts that differ in what was left out (which tools they may call) are compared
-with it too (`near.py`); only system turns never count.
+With them a long prompt and a short question would be nine parts of ten the same as any other question under it. So
+copies are sought without them first, and then with them, and `likeness.py` says what they count for. A line is known by
+a hash; of system turns, which are shared by design, one that stands in two texts is boilerplate.
 """
 
 from __future__ import annotations

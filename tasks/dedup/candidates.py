@@ -30,6 +30,13 @@ class Candidates:
     pairs: np.ndarray
     crowded: int = 0
 
+    def with_more(self, other: Candidates) -> Candidates:
+        """Those of both searches."""
+        keys = [some[:, 0] << 32 | some[:, 1] for some in (self.pairs, other.pairs)]
+        both = distinct(np.concatenate(keys))
+        pairs = np.stack([both >> 32, both & 0xFFFFFFFF], axis=1)
+        return Candidates(pairs, self.crowded + other.crowded)
+
 
 @dataclass
 class _Search:

@@ -42,13 +42,14 @@ def components(pairs: np.ndarray, size: int) -> np.ndarray:
 def cut_by_keeper(pairs: np.ndarray, likeness: Likeness, threshold: float, rank: np.ndarray) -> Kept:
     """Clusters over verified pairs: in the order of `rank`, what is not yet a copy of a keeper is one.
 
-    A text that is a copy of a member but was never paired with the member's keeper is compared with it, once.
+    A text that is a copy of a member but was never paired with the member's keeper is compared with it, until there is
+    no such text; each round of it leaves fewer keepers.
     """
-    edges = _verified(pairs, likeness, threshold)
+    edges, tried = _verified(pairs, likeness, threshold), _keys(pairs, len(rank))
     kept = choose_keepers(edges, rank)
-    more = _through_members(edges, kept, len(rank))
-    if len(more):
+    while len(more := _through_members(edges, kept, tried, len(rank))):
         found = _verified(more, likeness, threshold)
+        tried = np.concatenate([tried, _keys(more, len(rank))])
         edges = Edges(
             np.concatenate([edges.pairs, found.pairs]), np.concatenate([edges.similarity, found.similarity])
         )
@@ -84,11 +85,16 @@ def choose_keepers(edges: Edges, rank: np.ndarray) -> Kept:
     return Kept(keeper, alike)
 
 
-def _through_members(edges: Edges, kept: Kept, size: int) -> np.ndarray:
+def _through_members(edges: Edges, kept: Kept, tried: np.ndarray, size: int) -> np.ndarray:
     """Pairs (kept text, keeper of a copy of it) that were not compared yet."""
     one, other = (np.r_[edges.pairs[:, a], edges.pairs[:, b]] for a, b in ((0, 1), (1, 0)))
     beyond = kept.keeper[other]
     new = (kept.keeper[one] == one) & (beyond != one)
     low, high = np.minimum(one, beyond)[new], np.maximum(one, beyond)[new]
-    keys = np.setdiff1d(low * size + high, edges.pairs[:, 0] * size + edges.pairs[:, 1])
+    keys = np.setdiff1d(low * size + high, tried)
     return np.stack([keys // size, keys % size], axis=1)
+
+
+def _keys(pairs: np.ndarray, size: int) -> np.ndarray:
+    keys: np.ndarray = pairs[:, 0] * size + pairs[:, 1]
+    return keys

@@ -84,14 +84,19 @@ def _matrix(counts: np.ndarray, hashes: np.ndarray) -> sparse.csr_array:
 
 def jaccard(one: sparse.csr_array, other: sparse.csr_array, pairs: np.ndarray) -> np.ndarray:
     """Jaccard similarity of row `pairs[n, 0]` of one and row `pairs[n, 1]` of the other; 0 where both are empty."""
-    similarity = np.zeros(len(pairs), np.float32)
-    size_one, size_other = np.diff(one.indptr), np.diff(other.indptr)
+    shared = overlap(one, other, pairs)
+    union = np.diff(one.indptr)[pairs[:, 0]] + np.diff(other.indptr)[pairs[:, 1]] - shared
+    similarity: np.ndarray = (shared / np.maximum(union, 1)).astype(np.float32)
+    return similarity
+
+
+def overlap(one: sparse.csr_array, other: sparse.csr_array, pairs: np.ndarray) -> np.ndarray:
+    """How many n-grams row `pairs[n, 0]` of one and row `pairs[n, 1]` of the other have in common."""
+    shared = np.zeros(len(pairs), np.int64)
     for start in range(0, len(pairs), _PAIRS_AT_ONCE):
         a, b = pairs[start : start + _PAIRS_AT_ONCE].T
-        shared = one[a].multiply(other[b]).sum(axis=1, dtype=np.int64)
-        union = size_one[a] + size_other[b] - shared
-        similarity[start : start + len(a)] = shared / np.maximum(union, 1)
-    return similarity
+        shared[start : start + len(a)] = one[a].multiply(other[b]).sum(axis=1, dtype=np.int64)
+    return shared
 
 
 def read_shingles(

@@ -36,7 +36,8 @@ class Signatures:
 
     `compared[n]` is False for a text too short to be compared by words. `boilerplate` are the codes of lines that were
     left out; `thinned[n]` says that text `n` lost some that are of no system turn; `brief[n]` that its replies are so
-    small a part of it that two texts may be copies and their replies have nothing in common.
+    small a part of it that two texts may be copies and their replies have nothing in common. `whole` are the bands,
+    sketches and `compared` of the thinned texts, in order, before they lost any.
     """
 
     bands: np.ndarray
@@ -45,6 +46,11 @@ class Signatures:
     boilerplate: np.ndarray
     thinned: np.ndarray
     brief: np.ndarray
+    whole: tuple[np.ndarray, np.ndarray, np.ndarray]
+
+    def put_back_boilerplate(self) -> None:
+        """Let the thinned texts have the signatures of all they say."""
+        self.bands[:, self.thinned], self.sketch[self.thinned], self.compared[self.thinned] = self.whole
 
 
 def sign_rows(parts: Parts, rows: Sequence[np.ndarray], settings: DedupSettings) -> Signatures:
@@ -69,10 +75,12 @@ def sign_rows(parts: Parts, rows: Sequence[np.ndarray], settings: DedupSettings)
         owner = np.repeat(np.arange(len(counts)), counts)
         again[number] = np.unique(owner[is_boilerplate(codes, boilerplate)])
         thinned[starts[number] + owner[is_boilerplate(codes, spoken)]] = True
+    whole = made.bands[:, thinned], made.sketch[thinned], made.compared[thinned]
+    brief = made.brief.copy()
     chosen = [some[places] for some, places in zip(rows, again, strict=True)]
     for number, packed in over_parts(parts, chosen, _Signing(settings, boilerplate)):
         made.fill(starts[number] + again[number], np.frombuffer(packed, np.uint8))
-    return Signatures(made.bands, made.sketch, made.compared, boilerplate, thinned, made.brief)
+    return Signatures(made.bands, made.sketch, made.compared, boilerplate, thinned, made.brief | brief, whole)
 
 
 @dataclass(frozen=True)

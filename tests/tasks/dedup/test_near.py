@@ -176,6 +176,42 @@ def test_boilerplate_glues_nothing_together_and_hides_no_copy() -> None:
     assert found == {f"copy of {name}": name for name in copied}
 
 
+def lined(words: list[str]) -> str:
+    return "\n".join(" ".join(words[at : at + 12]) for at in range(0, len(words), 12))
+
+
+@pytest.mark.parametrize("copies", [9, 10, 30, 200])
+def test_copies_are_copies_however_many_they_are(copies: int) -> None:
+    """Of ten copies each line stands in ten texts, like boilerplate."""
+    words = prose("copied", 96)
+    rows = [example(f"c{n:03d}", "Tell me of it.", lined(edited(words, 1, n))) for n in range(copies)]
+    rows += [example(f"o{n}", "And of this?", lined(prose(f"other {n}", 96))) for n in range(5)]
+    part = deduplicated(rows)
+    assert len({keeper for name, keeper in keepers(part).items() if name.startswith("c")}) == 1
+    assert part.tally["set_aside:near_duplicate"] == copies - 1
+
+
+def test_the_same_lines_in_another_order_are_copies_however_many_they_are() -> None:
+    words = prose("shuffled", 96)
+    lines = lined(words).split("\n")
+    rows = [example(f"c{n}", "Tell me of it.", "\n".join(lines[n:] + lines[:n])) for n in range(8)]
+    rows += [example(f"d{n}", "Tell me of it.", "\n".join(reversed(lines[n:] + lines[:n]))) for n in range(8)]
+    assert len(set(keepers(deduplicated(rows)).values())) == 1
+
+
+def test_many_questions_about_one_text_are_no_copies() -> None:
+    """Question and answer are of a fixed set and so boilerplate; what two texts have in common is the passage alone."""
+    asked = [(" ".join(prose(f"q{n}", 20)), " ".join(prose(f"a{n}", 14))) for n in range(4)]
+    rows = [
+        example(f"{passage}-{n}", " ".join(prose(f"p{passage}", 14)) + "\n\n" + question, answer)
+        for passage in range(30)
+        for n, (question, answer) in enumerate(asked)
+    ]
+    part = deduplicated(rows)
+    assert part.tally["boilerplate_lines"] == 8
+    assert keepers(part) == {}
+
+
 def test_a_template_of_hundreds_of_copies_is_one_cluster() -> None:
     words = prose("template", 100)
     rows = [spoken(f"t{n:03d}", edited(words, 3, n)) for n in range(200)]
