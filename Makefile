@@ -3,6 +3,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 HOME_DIR ?= vatra-home
+# Processes that run the tests; each needs about a core and 3 GB.
+TEST_WORKERS ?= 2
 
 .PHONY: install run up down test lint bench clean
 
@@ -30,8 +32,9 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# One thread for each model: more would wait for one another's core. Files run in their order, the long ones first.
 test: install lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --no-loadscope-reorder
 
 bench: install
 	$(BIN)/python -m benchmarks.parse --mb 150

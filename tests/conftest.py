@@ -1,11 +1,35 @@
-"""Fixtures for all tests: the data shared with the project's builders, where it lies beside the checkout."""
+"""For all tests: the data shared with the project's builders, and what may run at the same time."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+#: Files that one process runs, one after another: those over one costly fixture, and those that start a Ray cluster,
+#: which takes all cores. Any other file is run as a whole by whichever process is free.
+TOGETHER = {
+    "tests/flows/test_diff.py": "looked",
+    "tests/flows/test_dry_run.py": "looked",
+    "tests/flows/test_explain.py": "looked",
+    "tests/flows/test_cluster.py": "cluster",
+    "tests/storage/test_cluster.py": "cluster",
+}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """How pytest-xdist hands out the tests, where it is asked to (`make test`)."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Together(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return TOGETHER.get(file, file)
+
+    return Together(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -65,7 +65,7 @@ class Form:
         for _ in range(5):
             self.submit()
             try:
-                self.page.get_by_role("button", name="View run").wait_for(timeout=3_000)
+                self.page.get_by_role("button", name="View run").wait_for(timeout=10_000)
             except PlaywrightTimeout:
                 continue
             return

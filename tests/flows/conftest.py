@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from flows.run_server import RunServer
+from storage.home import open_home
 from tests.flows.looked import look, looked  # noqa: F401 (fixtures)
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,6 +74,22 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
         HOME=str(tmp_path_factory.mktemp("user")),
     )
     return Built(home, answer, log)
+
+
+@pytest.fixture(scope="session")
+def run_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Prefect's folder of a home, its database migrated and empty: half of what a small build in a new home takes."""
+    home = open_home(tmp_path_factory.mktemp("migrated") / "home")
+    with RunServer(home) as server:
+        server.wait()
+    return home.prefect
+
+
+@pytest.fixture
+def home(run_database: Path, tmp_path: Path) -> Path:
+    """A home's path for a test of its own: nothing lies there but a run database in which nothing ever ran."""
+    shutil.copytree(run_database, tmp_path / "home" / "prefect")
+    return tmp_path / "home"
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -99,11 +100,12 @@ def listing(home: Path) -> dict[str, tuple[int, int]]:
 
 
 @pytest.fixture(scope="session")
-def looked(tmp_path_factory: pytest.TempPathFactory) -> Looked:
+def looked(tmp_path_factory: pytest.TempPathFactory, run_database: Path) -> Looked:
     from tests.flows.conftest import vatra  # which imports this module
 
     folder = tmp_path_factory.mktemp("looking")
     home, old, new = folder / "home", folder / "old.json", folder / "new.json"
+    shutil.copytree(run_database, home / "prefect")
     old.write_text(json.dumps(CHATS), "utf-8")
     new.write_text(json.dumps(NEWER), "utf-8")
 

@@ -28,7 +28,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def until(true: Callable[[], Any], what: str, within: float = 60) -> Any:
+def until(true: Callable[[], Any], what: str, within: float = 240) -> Any:
     """Whatever `true` returns once it is truthy; a failed test when that takes too long."""
     give_up = time.monotonic() + within
     while time.monotonic() < give_up:
@@ -88,7 +88,7 @@ class Place:
     def state(self, run: Any) -> str:
         return str(self.read(run).state_type.value)
 
-    def reaches(self, run: Any, *states: str, within: float = 60) -> Any:
+    def reaches(self, run: Any, *states: str, within: float = 240) -> Any:
         until(lambda: self.state(run) in states, f"{run.name} becomes {states}", within)
         return self.read(run)
 

@@ -78,9 +78,8 @@ def refused(answer: Any, home: Path, code: int, *words: str) -> None:
     ],
 )  # fmt: skip
 def test_before_anything_is_begun(
-    tmp_path: Path, run_vatra: Any, arguments: list[str], code: int, words: list[str]
+    tmp_path: Path, home: Path, run_vatra: Any, arguments: list[str], code: int, words: list[str]
 ) -> None:
-    home = tmp_path / "home"
     (tmp_path / "empty").mkdir()
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/cat.png").write_bytes(b"\x89PNG\r\n\x1a\n")
@@ -135,8 +134,7 @@ def test_file_that_may_not_be_read(tmp_path: Path, run_vatra: Any) -> None:
     )
 
 
-def test_all_messages_filtered_away(tmp_path: Path, run_vatra: Any) -> None:
-    home = tmp_path / "home"
+def test_all_messages_filtered_away(tmp_path: Path, home: Path, run_vatra: Any) -> None:
     answer = run_vatra(
         "build", chat(tmp_path / "chat.json", "Ok.", "Yes", "..."), "--home", home, *OFFLINE, "--json"
     )
@@ -147,21 +145,21 @@ def test_all_messages_filtered_away(tmp_path: Path, run_vatra: Any) -> None:
     assert list(home.glob("rejected/filter/*/validation.json"))
 
 
-def test_a_damaged_neighbour_does_not_stop_the_rest(tmp_path: Path, run_vatra: Any) -> None:
+def test_a_damaged_neighbour_does_not_stop_the_rest(tmp_path: Path, home: Path, run_vatra: Any) -> None:
     folder = tmp_path / "inbox"
     folder.mkdir()
     chat(folder / "chat.json", "It is a long and quiet story.")
     (folder / "cracked.zip").write_bytes(b"PK\x03\x04 and no more")
     os.mkfifo(folder / "pipe")
-    answer = run_vatra("build", folder, "--home", tmp_path / "home", *OFFLINE, "--json")
+    answer = run_vatra("build", folder, "--home", home, *OFFLINE, "--json")
     assert answer.code == 0, answer.errors
     assert answer.object["messages"]["parsed"] == {"assistant": 1, "user": 1}
-    [record] = (tmp_path / "home/builds").glob("*.json")
+    [record] = (home / "builds").glob("*.json")
     skipped = dict(json.loads(record.read_text("utf-8"))["skipped"])
     assert skipped == {"cracked.zip": "not a zip file, or a damaged one", "pipe": "no regular file"}
 
 
-def test_encrypted_and_damaged_members(tmp_path: Path, run_vatra: Any) -> None:
+def test_encrypted_and_damaged_members(tmp_path: Path, home: Path, run_vatra: Any) -> None:
     path = tmp_path / "export.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(
@@ -170,6 +168,4 @@ def test_encrypted_and_damaged_members(tmp_path: Path, run_vatra: Any) -> None:
     data = bytearray(path.read_bytes())
     data[60] ^= 0xFF
     path.write_bytes(data)
-    refused(
-        run_vatra("build", path, "--home", tmp_path / "home", *OFFLINE, "--json"), tmp_path, 1, "export.zip"
-    )
+    refused(run_vatra("build", path, "--home", home, *OFFLINE, "--json"), tmp_path, 1, "export.zip")

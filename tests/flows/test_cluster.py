@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def files(home: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def both(tmp_path_factory: pytest.TempPathFactory, run_database: Path) -> Any:
     """(home, answer) of the same build natively and on Ray, which was offline and had a user's home of its own."""
     from tests.flows.conftest import vatra
 
@@ -55,6 +56,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Any:
     made = {}
     for runner in ("native", "ray"):
         home = folder / runner
+        shutil.copytree(run_database, home / "prefect")
         answer = vatra(
             *("build", folder / "chats", "--home", home, "--json"),
             *("--set", "parse.part_bytes=65536", "--set", "toxicity.scorer=none", "--set", "mix.shard_bytes=65536"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,12 +14,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 NO_TRAINING = ("--set", "train.lora=null")
-
-
-def fresh(built: Any, home: Path) -> Path:
-    """A home with a run database already migrated, which is what takes long in an empty one."""
-    shutil.copytree(built.home / "prefect", home / "prefect")
-    return home
 
 
 def start(home: Path, **variables: str) -> subprocess.Popen[str]:
@@ -62,8 +55,7 @@ def datasets(home: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("failpoint", ["part-published:3", "manifest-put:4"])
-def test_kill_in_the_middle(built: Any, tmp_path: Path, failpoint: str) -> None:
-    home = fresh(built, tmp_path / "home")
+def test_kill_in_the_middle(built: Any, home: Path, failpoint: str) -> None:
     process = start(home, VATRA_FAILPOINT=failpoint)
     process.communicate(timeout=300)
     assert process.returncode == -signal.SIGKILL
@@ -78,8 +70,7 @@ def test_kill_in_the_middle(built: Any, tmp_path: Path, failpoint: str) -> None:
     assert any(name.startswith("mix/") for name in ours)
 
 
-def test_interrupted_build_says_how_to_go_on(built: Any, tmp_path: Path) -> None:
-    home = fresh(built, tmp_path / "home")
+def test_interrupted_build_says_how_to_go_on(home: Path) -> None:
     process = start(home)
     assert process.stderr is not None
     for line in process.stderr:
@@ -95,8 +86,7 @@ def test_interrupted_build_says_how_to_go_on(built: Any, tmp_path: Path) -> None
     assert not alive
 
 
-def test_two_builds_of_one_home_at_once(built: Any, tmp_path: Path) -> None:
-    home = fresh(built, tmp_path / "home")
+def test_two_builds_of_one_home_at_once(built: Any, home: Path) -> None:
     both = [start(home), start(home)]
     for process in both:
         _, errors = process.communicate(timeout=300)

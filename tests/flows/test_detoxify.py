@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +36,7 @@ def signals(home: Path) -> list[dict[str, Any]]:
     return [row for part in scored.scan("signals") for row in part.to_pylist()]
 
 
-def test_detoxify_scores_english_once(built: Any, run_vatra: Any, tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    shutil.copytree(built.home / "prefect", home / "prefect")
+def test_detoxify_scores_english_once(home: Path, run_vatra: Any, tmp_path: Path) -> None:
     write_detoxify_variant(home / "cache")
     chats = export(tmp_path / "chats.jsonl", ENGLISH, ROMANIAN)
     first = run_vatra("stage", "score", chats, "--home", home, "--json")

@@ -64,8 +64,10 @@ def declared(folder: Path, **more: Any) -> Path:
     return path
 
 
-def test_fetched_once_and_built_with_the_network_cut(hub: Hub, run_vatra: Any, tmp_path: Path) -> None:
-    home, file, user = tmp_path / "home", declared(tmp_path), tmp_path / "user"
+def test_fetched_once_and_built_with_the_network_cut(
+    hub: Hub, run_vatra: Any, home: Path, tmp_path: Path
+) -> None:
+    file, user = declared(tmp_path), tmp_path / "user"
     none = ("--set", "toxicity.scorer=none")
     before = run_vatra("build", "--sources", file, "--home", home, *none, "--json", HOME=str(user))
     assert before.code == 2

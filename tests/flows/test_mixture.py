@@ -47,9 +47,8 @@ def corpus(home: Path, split: str) -> str:
 
 
 def test_phases_tokens_and_frozen_ids(
-    run_vatra: Callable[..., Any], chats: Path, tokenizer: Path, tmp_path: Path
+    run_vatra: Callable[..., Any], chats: Path, tokenizer: Path, home: Path, tmp_path: Path
 ) -> None:
-    home = tmp_path / "home"
     plain = run_vatra("build", chats, "--home", home, *QUIET)
     assert plain.code == 0, plain.errors
     assert "mixture" not in plain.object, "nothing was asked of it"
@@ -103,11 +102,11 @@ def _fingerprint(answer: dict[str, Any]) -> str:
     ],
 )
 def test_what_cannot_be_kept_is_one_clear_line(
-    run_vatra: Callable[..., Any], chats: Path, tmp_path: Path, setting: str, code: int, words: list[str]
+    run_vatra: Callable[..., Any], chats: Path, home: Path, setting: str, code: int, words: list[str]
 ) -> None:
-    answer = run_vatra("build", chats, "--home", tmp_path / "home", "--set", setting, *QUIET)
+    answer = run_vatra("build", chats, "--home", home, "--set", setting, *QUIET)
     (said,) = [line for line in answer.errors.splitlines() if line.startswith("vatra: ")]
     assert answer.code == code, answer.errors
     assert "Traceback" not in answer.errors
     assert all(word in said for word in words), said
-    assert not list((tmp_path / "home").glob("datasets/mix/*/manifest.json"))
+    assert not list(home.glob("datasets/mix/*/manifest.json"))

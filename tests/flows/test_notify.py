@@ -48,9 +48,8 @@ def files_holding(folder: Path, text: str) -> list[str]:
 
 
 def test_moves_and_failures_are_told_and_the_address_stays_secret(
-    hook: Hook, export: Path, tmp_path: Path, run_vatra: Any
+    hook: Hook, export: Path, home: Path, run_vatra: Any
 ) -> None:
-    home = tmp_path / "home"
     common = ("--home", home, "--workers", 1, "--json")
     address = f"{hook.url}/{TOKEN}"
     first = run_vatra(
@@ -93,10 +92,9 @@ def test_moves_and_failures_are_told_and_the_address_stays_secret(
 
 
 def test_a_webhook_that_is_down_fails_no_build_and_is_said(
-    hook: Hook, export: Path, tmp_path: Path, run_vatra: Any
+    hook: Hook, export: Path, home: Path, run_vatra: Any
 ) -> None:
     hook.answers = [500]
-    home = tmp_path / "home"
     common = ("--home", home, "--workers", 1, "--json")
     settings = ("--set", "toxicity.scorer=none", "--set", "notify.webhook=env:HOOK")
     first = run_vatra("build", export, *settings, *common, HOOK=f"{hook.url}/{TOKEN}")

@@ -60,7 +60,7 @@ def now() -> datetime:
 
 
 def finishes_as_undisturbed(place: Place, built: Any, run: Any) -> None:
-    done = place.reaches(run, "COMPLETED", "FAILED", "CRASHED", within=120)
+    done = place.reaches(run, "COMPLETED", "FAILED", "CRASHED")
     assert done.state_type.value == "COMPLETED", done.state.message
     ours, reference = datasets(place.home.path), datasets(built.home)
     assert {name: reference.get(name) for name in ours} == ours
@@ -106,7 +106,7 @@ def test_killed_while_pending(up: Place, built: Any) -> None:
     (inbox / "a").unlink(missing_ok=True)
     worker = psutil.Process(up.services.worker.mark.pid)
     run = up.build(deployment="build-corpus/nightly")
-    until(lambda: up.state(run) == "PENDING", "the worker claims the run", 30)
+    until(lambda: up.state(run) == "PENDING", "the worker claims the run")
     kill(*worker.children(recursive=True), worker)
     assert up.state(run) == "PENDING"
     assert up.sweep(now()).changed == 0, "it may still be about to begin"
@@ -115,9 +115,7 @@ def test_killed_while_pending(up: Place, built: Any) -> None:
     bring_up(up)
     finishes_as_undisturbed(up, built, run)
     again = up.build(deployment="build-corpus/nightly")
-    assert up.reaches(again, "COMPLETED", "FAILED", within=90).state_type.value == "COMPLETED", (
-        "a slot was lost"
-    )
+    assert up.reaches(again, "COMPLETED", "FAILED").state_type.value == "COMPLETED", "a slot was lost"
 
 
 def test_server_restarted_in_the_middle(up: Place, built: Any) -> None:
@@ -140,7 +138,7 @@ def test_command_is_never_taken_for_dead(up: Place, built: Any) -> None:
     until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED, "the build stands still")
     assert up.sweep(now() + timedelta(days=2)).changed == 0
     down = start_vatra("down", "--home", up.home.path)
-    _out, errors = down.communicate(timeout=60)
+    _out, errors = down.communicate(timeout=180)
     assert (down.returncode, "a command is at work on this server" in errors) == (1, True)
     process.send_signal(signal.SIGKILL)
     process.communicate()
@@ -150,13 +148,13 @@ def test_command_is_never_taken_for_dead(up: Place, built: Any) -> None:
 
 def test_training_is_handed_over_with_the_fingerprint(up: Place) -> None:
     settings = SETTINGS | {"train": {"lora": "demo"}}
-    run = up.reaches(up.build(settings=settings), "COMPLETED", "FAILED", within=90)
+    run = up.reaches(up.build(settings=settings), "COMPLETED", "FAILED")
     name = run.state.message.partition("handed over to the run ")[2].partition(".")[0]
     (training,) = [one for one in up.client.read_flow_runs() if one.name == name]
     (corpus,) = (path.name for path in (up.home.path / "datasets/mix").iterdir())
     assert training.parameters == {"corpus": corpus, "preset": "demo"}
     assert training.work_queue_name == "gpu"
-    done = up.reaches(training, "COMPLETED", "FAILED", "CRASHED", within=120)
+    done = up.reaches(training, "COMPLETED", "FAILED", "CRASHED")
     assert done.state_type.value == "COMPLETED", done.state.message
     assert len(list((up.home.path / "artifacts/train-lora").iterdir())) == 1
 

@@ -54,8 +54,8 @@ def corpus(home: Path) -> list[dict[str, Any]]:
     ]
 
 
-def test_a_build_of_sources(run_vatra: Any, tmp_path: Path) -> None:
-    home, file = tmp_path / "home", write(tmp_path)
+def test_a_build_of_sources(run_vatra: Any, home: Path, tmp_path: Path) -> None:
+    file = write(tmp_path)
     done = run_vatra("build", "--sources", file, "--home", home, *SET, "--json")
     assert done.code == 0, done.errors
     assert done.object["imports"] == {
@@ -101,16 +101,16 @@ def test_a_build_of_sources(run_vatra: Any, tmp_path: Path) -> None:
     assert "its files must be found anew" in moved.errors
 
 
-def test_weights_are_shares(run_vatra: Any, tmp_path: Path) -> None:
+def test_weights_are_shares(run_vatra: Any, home: Path, tmp_path: Path) -> None:
     file = write(tmp_path, qa={"weight": 1}, stories={"weight": 1}, own={"weight": 0.1})
-    done = run_vatra("build", "--sources", file, "--home", tmp_path / "home", *SET, "--json")
+    done = run_vatra("build", "--sources", file, "--home", home, *SET, "--json")
     assert done.code == 0, done.errors
     counts: dict[str, int] = {}
-    for row in corpus(tmp_path / "home"):
+    for row in corpus(home):
         counts[row["source"]] = counts.get(row["source"], 0) + 1
     assert counts["qa"] == counts["stories"] == 10
     write(tmp_path, qa={"weight": 1})
-    refused = run_vatra("build", "--sources", file, "--home", tmp_path / "home", *SET)
+    refused = run_vatra("build", "--sources", file, "--home", home, *SET)
     assert (refused.code, "the source 'own' has no weight" in refused.errors) == (2, True)
 
 

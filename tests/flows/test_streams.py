@@ -94,10 +94,10 @@ def test_told_to_stop(built: Any, tmp_path: Path, number: signal.Signals) -> Non
     assert json.loads(out.splitlines()[-1])["error"].startswith("interrupted")
 
 
-def test_names_cannot_steer_the_terminal(tmp_path: Path, run_vatra: Any) -> None:
+def test_names_cannot_steer_the_terminal(home: Path, tmp_path: Path, run_vatra: Any) -> None:
     name = tmp_path / "a\x1b[31m\u202eb\r\nvatra: fine.json"
     name.write_text("no chat at all")
-    answer = run_vatra("build", name, "--home", tmp_path / "home", "--set", "toxicity.scorer=none", "--json")
+    answer = run_vatra("build", name, "--home", home, "--set", "toxicity.scorer=none", "--json")
     assert answer.code == 1
     (line,) = [line for line in answer.errors.splitlines() if "vatra: " in line]
     assert "‹U+001B›" in line

@@ -36,6 +36,11 @@ def parquet(*records: dict[str, Any], group: int | None = None) -> bytes:
     return buffer.getvalue()
 
 
+def gzipped(text: str) -> bytes:
+    """The same bytes at any time of day: they are part of a test's name, which two processes must agree on."""
+    return gzip.compress(text.encode(), mtime=0)
+
+
 def zipped(**members: str) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -53,7 +58,7 @@ def zipped(**members: str) -> bytes:
         ("x.json", json.dumps({"canary": "no", "data": {"rows": [RECORD]}}), {"records": "data.rows"}, ALIKE),
         ("x.json", json.dumps({"k1": RECORD, "k2": RECORD}), {"records": "*"}, ALIKE * 2),
         ("x.json", json.dumps({"conversations": [{"messages": []}], **RECORD}), {}, ALIKE),
-        ("x.jsonl.gz", gzip.compress(json.dumps(RECORD).encode()) + gzip.compress(b"\n" + json.dumps(RECORD).encode()),
+        ("x.jsonl.gz", gzipped(json.dumps(RECORD)) + gzipped("\n" + json.dumps(RECORD)),
          {}, ALIKE * 2),
         ("x.csv", "\ufeffq,a\r\nquestion,answer ăîș\r\n", {}, ALIKE),
         ("x.csv", 'q,a\n"question","answer ""é""\nand, more"\n', {},
@@ -134,7 +139,7 @@ def test_broken_pieces_are_counted_and_the_rest_is_read(run: Run) -> None:
          "where no records are (x.json). The object holds: data, rows"),
         ("x.parquet", b"PAR1 no more", {}, "not a Parquet file, or a damaged one"),
         ("x.parquet", b"no", {}, "not a Parquet file"),
-        ("x.jsonl.gz", gzip.compress(b'{"q": "q"}' * 99)[:-9], {}, "the gzip file is damaged"),
+        ("x.jsonl.gz", gzipped('{"q": "q"}' * 99)[:-9], {}, "the gzip file is damaged"),
         ("x.bin", b"what is this", {}, "neither content nor name say what kind of data this is"),
         ("x.xml", "<d><p/></d>", {"read": {"element": "q"}}, "holds no element 'q' (x.xml). It has: p, d"),
         ("x.xml", "<d><p/></d>", {}, "read.element is missing"),
