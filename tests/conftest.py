@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so it is behind an `&`; what tests start must hear a Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Files that one process runs, one after another: those over one costly fixture, and those that start a Ray cluster,
 #: which takes all cores. Any other file is run as a whole by whichever process is free.
