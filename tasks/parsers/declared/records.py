@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -14,6 +13,7 @@ from schemas.errors import InputError
 from schemas.manifest import SourceFile, Span
 from schemas.settings.sources import Reading
 from tasks.parsers.declared.bytes import checked, decoded, lines_of_stream
+from tasks.parsers.declared.delimited import Dialect, delimited_rows
 from tasks.parsers.declared.parquet import parquet_records
 from tasks.parsers.declared.paths import getter
 from tasks.parsers.stream import Broken, ItemReader
@@ -24,7 +24,6 @@ FILE = "@file"
 #: A record, or what stands there instead; and what names its place, until the next one is asked for.
 Found = tuple[dict[str, Any] | Broken, Callable[[], str]]
 _CHAPTER = r"(?i)^\s*(?:(?:chapter|capitolul|part|book|letter|canto)\b.{0,80}|[ivxlc]{1,8}\.?)\s*$"
-_LONGEST_FIELD = 16 << 20
 _LONGEST_TEXT = 64 << 20
 
 
@@ -107,35 +106,10 @@ def _line(number: int) -> str:
 
 
 def _csv(stream: ByteStream, file: SourceFile, reading: Reading) -> Iterator[Found]:
-    csv.field_size_limit(_LONGEST_FIELD)
     quote = reading.quote if reading.quote is not None else ('"' if file.format == "csv" else "")
-    delimiter = reading.delimiter or ("," if file.format == "csv" else "\t")
-    rows = csv.reader(
-        lines_of_stream(stream, file.encoding),
-        delimiter=delimiter,
-        quotechar=quote or None,
-        quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
-    )
-    names = list(reading.columns)
-    if reading.header:
-        first = next(rows, [])
-        names = names or [name.removeprefix("\ufeff") for name in first]
-    while True:
-        begins = rows.line_num + 1
-        try:
-            row = next(rows)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield Broken(f"line {begins}", str(error)), partial(_line, begins)
-            continue
-        if not row or (len(row) == 1 < len(names) and not row[0].strip()):
-            continue  # an empty line
-        if len(row) != len(names):
-            what = f"{len(row)} columns instead of {len(names)}"
-            yield Broken(_line(begins), what), partial(_line, begins)
-            continue
-        yield dict(zip(names, row, strict=True)), partial(_line, begins)
+    dialect = Dialect(reading.delimiter or ("," if file.format == "csv" else "\t"), quote)
+    lines = lines_of_stream(stream, file.encoding)
+    return delimited_rows(lines, dialect, reading.columns, reading.header)
 
 
 def _xml(stream: ByteStream, file: SourceFile, reading: Reading) -> Iterator[Found]:

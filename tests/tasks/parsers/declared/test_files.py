@@ -107,6 +107,54 @@ def test_broken_pieces_are_counted_and_the_rest_is_read(run: Run) -> None:
     assert (cut.tally["kept"], cut.tally["failed"]) == (1, 1)
 
 
+NEVER, EARLY = "a quote is opened and never closed", "a quote is closed in the middle of a text"
+
+
+@pytest.mark.parametrize(
+    ("rows", "kept", "failures"),
+    [
+        ('q1,a1\nq2,"a2\nq3,a3\nq4,a4\n', ["a1", "a3", "a4"], [("line 3", NEVER)]),
+        ('q1,a1\nq2,"a2', ["a1"], [("line 3", NEVER)]),
+        ('q1,a1\nq2,"', ["a1"], [("line 3", NEVER)]),
+        # Two stray quotes would make one answer of all between them.
+        ('q1,"a1\nq2,a2\nq3,"a3\nq4,a4\n', ["a2", "a4"], [("line 2", EARLY), ("line 4", NEVER)]),
+        ('q1,"a1\n\nq2,a2\n"\nq3,a3\n', ["a1\n\nq2,a2\n", "a3"], []),
+        ('q1,"a" one\nq2,a2\n', ["a one", "a2"], []),
+        ('q1,"a" one,"\nq2,a2\n', ["a2"], [("line 2", NEVER)]),
+    ],
+)
+def test_a_stray_quote_costs_its_own_line(run: Run, rows: str, kept: list[str], failures: Any) -> None:
+    found = run("q,a\n" + rows, name="x.csv", mapping=QA)
+    assert [text for role, text in found.texts if role == "assistant"] == kept
+    assert [(each["at"], each["reason"]) for each in found.imports[0]["failures"]] == failures
+    assert found.tally["seen"] == len(kept) + len(failures)
+
+
+def test_a_file_of_stray_quotes_is_read_in_bounded_time(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+    monkeypatch.setattr("tasks.parsers.declared.delimited._READ_AGAIN", 100)
+    found = run("q,a\nq0,a0\n" + 'q1,"a1\n' + "q,a\n" * 99, name="x.csv", mapping=QA)
+    assert found.imports[0]["failures"] == [
+        {"at": "line 3", "reason": f"{NEVER}, and the 99 lines behind it are not read"}
+    ]
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 1 << 18])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_end_as_they_do_anywhere(
+    monkeypatch: pytest.MonkeyPatch, run: Run, end: str, chunk: int
+) -> None:
+    monkeypatch.setattr("tasks.parsers.declared.bytes.CHUNK", chunk)
+    rows = f'q,a{end}question,answer ăîș{end}question,"answer ăîș"{end}'
+    assert run(rows, name="x.csv", mapping=QA).texts == ALIKE * 2
+    text = run(f"one{end}{end}two{end}more", name="x.txt", read={"split": "paragraphs"}, narrative={})
+    assert [said for _, said in text.texts] == ["one", "two\nmore"]
+
+
+def test_a_header_that_cannot_be_read_is_refused(run: Run) -> None:
+    told = run('q,"a\nquestion,answer\n', name="x.csv", mapping=QA, expect=InputError)
+    assert f"line 1, which names the columns, cannot be read: {NEVER} (x.csv)" in told
+
+
 @pytest.mark.parametrize(
     ("name", "content", "declared", "said"),
     [
