@@ -10,8 +10,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from schemas.errors import SettingsError
-from schemas.settings.loading import read_yaml
 from schemas.settings.sources import Source, check_names
+from schemas.settings.yamls import read_yaml
 
 #: What a file may say beside its sources.
 _TOP = ("sources", "description")
