@@ -1,4 +1,4 @@
-"""Opening what a person named: regular files only, since a pipe or a device may never end."""
+"""What a person named: paths with a home folder in them, and regular files; a pipe or a device may never end."""
 
 from __future__ import annotations
 
@@ -8,8 +8,22 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+from schemas.errors import UsageError
+
 #: What is said of anything else.
 NOT_REGULAR = "it is no regular file (a folder, pipe, socket or device)"
+
+
+def expanded(path: str | Path) -> Path:
+    """The path with `~` and `~name` as home folders. Raises UsageError when there is none."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise UsageError(
+            "nobody's home folder is called so",
+            where=str(path),
+            fix="Give the full path, or ./~name for a file of that name.",
+        ) from None
 
 
 def open_regular(path: str | Path) -> BinaryIO:

@@ -14,7 +14,7 @@ from schemas.errors import InputError
 from schemas.ids import DIGEST_BYTES
 from schemas.manifest import SourceFile, Span
 from tasks.parsers.encodings import EncodingGuess, decoder_for
-from tasks.parsers.sources import CheckedStream, Examined, opened, readable
+from tasks.parsers.sources import CheckedStream, Examined, opened, opened_file, readable
 from tasks.parsers.window import CHUNK, ByteStream
 
 _GZIP = b"\x1f\x8b\x08"
@@ -114,7 +114,7 @@ def checked(
                 pass
         expected = file.checksum
     else:
-        with readable(file.path), Path(file.path).open("rb") as plain:
+        with opened_file(file.path) as plain, readable(file.path):
             plain.seek(span.start)
             counted = _Counted(CheckedStream(plain, file.path), on_bytes, span.stop - span.start)
             yield counted

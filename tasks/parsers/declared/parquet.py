@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 import xxhash
 
 from schemas.errors import InputError
 from schemas.manifest import SourceFile, Span
-from tasks.parsers.sources import CheckedStream, readable
+from tasks.parsers.sources import CheckedStream, opened_file, readable
 from tasks.parsers.window import CHUNK
 
 MAGIC = b"PAR1"
@@ -88,7 +88,7 @@ def _extent(file: Any, number: int) -> tuple[int, int]:
 
 def _checksum(path: str, start: int, stop: int) -> str:
     hasher = xxhash.xxh3_128()
-    with readable(path), Path(path).open("rb") as file:
+    with opened_file(path) as file, readable(path):
         file.seek(start)
         stream, left = CheckedStream(file, path), stop - start
         while left and (data := stream.read(min(CHUNK, left))):
@@ -102,9 +102,7 @@ def _file(path: str) -> Iterator[Any]:
     import pyarrow.parquet as pq
 
     fix = "Copy or fetch it again, or leave it out: name the good ones in `path`."
-    with readable(path):
-        opened: IO[bytes] = Path(path).open("rb")  # noqa: SIM115 (closed by the next `with`)
-    with opened:
+    with opened_file(path) as opened:
         try:
             yield pq.ParquetFile(opened)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -222,6 +223,41 @@ def test_globs_folders_and_what_lies_beside(tmp_path: Path, run_files: Run) -> N
         run_files([tmp_path / "c*.json"], mapping=QA)
     with pytest.raises(UsageError, match="no such file or folder"):
         run_files([tmp_path / "c.json"], mapping=QA)
+
+
+def test_what_is_no_regular_file_is_refused_and_never_waited_for(tmp_path: Path, run_files: Run) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a.jsonl").write_text(json.dumps(RECORD))
+    (folder / "deep").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    read = {"kind": "jsonl"}
+    assert run_files([folder], mapping=QA, read=read).texts == ALIKE, "a link to a folder is not followed"
+    (folder / "zero.jsonl").symlink_to("/dev/zero")
+    for path in (folder, tmp_path / "pipe.jsonl", Path("/dev/zero"), tmp_path / "*.jsonl"):
+        with pytest.raises((InputError, UsageError), match=r"no regular file|no file is named so"):
+            run_files([path], mapping=QA, read=read)
+    with pytest.raises(InputError, match=r"no regular file.*\(source declared-one, .*zero.jsonl\)"):
+        run_files([folder], mapping=QA)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_a_file_that_became_a_pipe_is_not_waited_for(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"x.{kind}"
+    path.write_bytes(json.dumps(RECORD).encode() if kind == "jsonl" else parquet(RECORD))
+    source = Source(path=(str(path),), mapping=QA)  # type: ignore[arg-type]
+    (file,) = find_declared(NAME, source, [path], lambda count: None).files
+    path.unlink()
+    os.mkfifo(path)
+    (unit,) = export_units([file], {NAME: source})
+    with pytest.raises(InputError, match="no regular file"):
+        list(parse_unit(unit.payload.open(None), ParseSettings()))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("glob", ["**[", "a**b", "[/"])
+def test_a_pattern_that_is_none_is_refused(tmp_path: Path, run_files: Run, glob: str) -> None:
+    with pytest.raises(UsageError, match=r"\(source declared-one, .*\)"):
+        run_files([tmp_path / glob], mapping=QA)
 
 
 def test_the_name_of_the_file_is_a_column(tmp_path: Path, run_files: Run) -> None:
