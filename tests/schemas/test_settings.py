@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
+from pydantic import ValidationError
 
 from schemas.errors import SettingsError
 from schemas.settings import BuildSettings, Phase, Rule
+from schemas.settings.changes import changes_of
 from schemas.settings.loading import (
     apply_overrides,
     load_build_settings,
@@ -202,6 +204,9 @@ def test_overrides_are_yaml_and_leave_their_argument_alone() -> None:
         ("slop.assistant=delete", r"setting slop\.assistant: .*'drop_conversation'"),
         ("toxicity.scorer=detoxify:xl", r"setting toxicity\.scorer"),
         ("parse=3", "setting parse"),
+        ("mix.seed=yes", r"setting mix\.seed: a number is asked for, not true or false .*got True"),
+        ("mix.ranges={technical: [on, 3]}", r"setting mix\.ranges: a number is asked for"),
+        ("dedup={threshold: true, bands: 3}", r"setting dedup\.threshold: a number is asked for"),
     ],
 )
 def test_impossible_values_are_refused(override: str, complaint: str) -> None:
@@ -215,6 +220,13 @@ def test_impossible_model_presets_are_refused(tmp_path: Path, change: str) -> No
     text = f"description: mine\ntarget_modules: [q_proj]\n{base}{change}\n"
     with pytest.raises(SettingsError, match=f"setting {change.partition(':')[0]}"):
         load_lora_preset(str(written(tmp_path, "mine.yaml", text)))
+
+
+def test_a_form_takes_no_flag_for_a_number_either() -> None:
+    changes = changes_of("dedup")
+    assert changes is not None
+    with pytest.raises(ValidationError, match="A number is asked for"):
+        changes.model_validate({"dedup": {"threshold": True}})
 
 
 def test_settings_are_frozen() -> None:
