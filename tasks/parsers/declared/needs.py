@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from schemas.patterns import named_groups
 from schemas.settings.mapping import Mapping, Narrative, Records, TextSplit, Turn, Value
 from schemas.settings.sources import Source
 from tasks.parsers.declared.paths import ALL, column_of
@@ -125,5 +125,5 @@ def _every_path(value: Value) -> Iterator[str]:
 
 def names_of(split: TextSplit) -> list[str]:
     """The columns that a text is cut into."""
-    groups = re.compile(split.pattern).groupindex if split.pattern else {}
+    groups = named_groups(split.pattern) if split.pattern else []
     return [*(split.markers or {}).values(), *split.names, *groups]

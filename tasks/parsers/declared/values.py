@@ -12,6 +12,7 @@ from typing import Any
 
 from schemas.errors import SettingsError
 from schemas.settings.mapping import Value
+from tasks.parsers.declared.linear import replacing
 from tasks.parsers.declared.paths import MISSING, Record, getter
 
 #: Why a record, or a turn of it, is left out; never its text.
@@ -20,7 +21,8 @@ _TEXT_KEYS = ("text", "value", "content")
 _TEXT_KINDS = (None, "text", "input_text", "output_text")
 _TAGS = re.compile(r"<[^<>]{0,2000}>")
 _BREAKS = re.compile(r"</?(?:p|div|br|li|ul|ol|h[1-6]|tr|blockquote)\b[^<>]{0,500}>", re.IGNORECASE)
-_MANY_BREAKS = re.compile(r"[ \t]*\n[ \t]*(?:\n\s*)?")
+# Begun inside of a run of spaces it would read the run once for each of them.
+_MANY_BREAKS = re.compile(r"(?<![ \t])[ \t]*\n[ \t]*(?:\n\s*)?")
 _BRACED = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 
 
@@ -135,13 +137,9 @@ def _changes(value: Value) -> Iterable[Callable[[str], str]]:
     if value.html:
         yield plain
     for pattern, text in value.replace.items():
-        yield _replacing(re.compile(pattern), text)
+        yield replacing(pattern, text)
     if value.values and value.elements is None:
         yield partial(_looked_up, known=value.values)
-
-
-def _replacing(pattern: re.Pattern[str], text: str) -> Callable[[str], str]:
-    return lambda given: pattern.sub(text, given)
 
 
 def plain(text: str) -> str:
