@@ -254,6 +254,39 @@ def test_a_file_that_became_a_pipe_is_not_waited_for(tmp_path: Path, kind: str) 
         list(parse_unit(unit.payload.open(None), ParseSettings()))  # type: ignore[arg-type]
 
 
+NOT_UTF8 = pa.Array.from_buffers(
+    pa.string(), 2, [None, pa.py_buffer(b"\0\0\0\0\4\0\0\0\x08\0\0\0"), pa.py_buffer(b"good\xff\xfebd")]
+)
+
+
+@pytest.mark.parametrize(
+    ("column", "reason"),
+    [
+        (NOT_UTF8, "a text that is not UTF-8 in the column a"),
+        (pa.array([NOT_UTF8[0]]).cast(pa.string()), ""),
+        (pa.array([0, 2**62], pa.timestamp("us")), "a value beyond what can be said in the column a"),
+        (pa.array([0, 2**62], pa.timestamp("ms", "UTC")), "a value beyond what can be said in the column a"),
+        (
+            pa.array([None, 0], pa.timestamp("us", "Nowhere/City")),
+            "a time in an unknown zone in the column a",
+        ),
+        (
+            pa.array([[], [2**62]], pa.list_(pa.timestamp("us"))),
+            "a value beyond what can be said in the column a",
+        ),
+    ],
+)
+def test_what_no_value_can_say_costs_its_row(run: Run, column: pa.Array, reason: str) -> None:
+    more = [f"answer {n}" for n in range(len(column))]
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"q": ["q1", "q2"][: len(column)], "a": column, "b": more}), sink)
+    mapping = {"turns": [{"user": "q"}, {"assistant": {"join": ["b", {"path": "a", "default": "-"}]}}]}
+    found = run(sink.getvalue(), name="x.parquet", mapping=mapping)
+    failures = [{"at": "row 1", "reason": reason}] if reason else []
+    assert found.imports[0]["failures"] == failures
+    assert (found.tally["seen"], found.tally["kept"]) == (len(column), 1)
+
+
 @pytest.mark.parametrize("glob", ["**[", "a**b", "[/"])
 def test_a_pattern_that_is_none_is_refused(tmp_path: Path, run_files: Run, glob: str) -> None:
     with pytest.raises(UsageError, match=r"\(source declared-one, .*\)"):
