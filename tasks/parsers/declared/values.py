@@ -19,6 +19,13 @@ from tasks.parsers.declared.paths import MISSING, Record, getter
 Maker = Callable[[Record], str]
 _TEXT_KEYS = ("text", "value", "content")
 _TEXT_KINDS = (None, "text", "input_text", "output_text")
+#: The kinds that a reason may name: what else stands there are the data's own words, which no report may tell.
+_OTHER_KINDS = (
+    "text", "input_text", "output_text",
+    "image", "image_url", "input_image", "audio", "input_audio", "output_audio", "video", "video_url", "file",
+    "input_file", "document", "tool_use", "tool_call", "tool_calls", "tool_result", "function_call",
+    "function_call_output", "thinking", "redacted_thinking", "reasoning", "refusal",
+)  # fmt: skip
 _TAGS = re.compile(r"<[^<>]{0,2000}>")
 _BREAKS = re.compile(r"</?(?:p|div|br|li|ul|ol|h[1-6]|tr|blockquote)\b[^<>]{0,500}>", re.IGNORECASE)
 # Begun inside of a run of spaces it would read the run once for each of them.
@@ -107,8 +114,8 @@ def _typed_parts(parts: list[dict[str, Any]], label: str) -> str:
         if text.strip()
     ]
     if not texts:
-        kind = str(parts[0].get("type"))
-        raise NoText(f"no_text_part:{re.sub(r'[^A-Za-z0-9_-]', '_', kind)[:40]}")
+        kind = parts[0].get("type")
+        raise NoText(f"no_text_part:{kind if kind in _OTHER_KINDS else 'other'}")
     return "\n".join(texts)
 
 

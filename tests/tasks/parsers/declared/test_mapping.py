@@ -111,6 +111,9 @@ def test_turns(record: Any, turns: Any, conversations: Any) -> None:
         ({"q": ["q"], "a": "a"}, "list_instead_of_text:q"),
         ({"q": {"x": 1}, "a": "a"}, "object_instead_of_text:q"),
         ({"q": float("nan"), "a": "a"}, "empty:q"),
+        ({"q": [{"type": "image_url", "url": "x"}], "a": "a"}, "no_text_part:image_url"),
+        ({"q": [{"type": "a secret of Ana's"}], "a": "a"}, "no_text_part:other"),
+        ({"q": [{"type": {"secret": 1}}], "a": "a"}, "no_text_part:other"),
     ],
 )  # fmt: skip
 def test_what_is_left_out_has_its_reason(record: Any, reason: str) -> None:
