@@ -195,6 +195,10 @@ class Records(Settings):
         None, description="How good a record is (a number), for choosing among twins."
     )
     title: ValueOrPath | None = Field(None, description="A title for people; it is never trained on.")
+    created_at: ValueOrPath | None = Field(
+        None,
+        description="When it was said: ISO 8601, or seconds or milliseconds since 1970. mix.holdout_after goes by it.",
+    )
 
 
 class Mapping(Records):

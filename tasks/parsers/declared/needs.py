@@ -70,7 +70,7 @@ def _reads_whole(records: Mapping) -> bool:
 def _values(records: Records) -> Iterator[Sequence[str]]:
     for split in records.text_split:
         yield from paths_of(split.text)
-    for value in (*records.fields.values(), records.id, records.rating, records.title):
+    for value in (*records.fields.values(), records.id, records.rating, records.title, records.created_at):
         if value is not None:
             yield from paths_of(value)
     if isinstance(records, Narrative):
@@ -104,7 +104,11 @@ def _turns(records: Records) -> tuple[Turn, ...]:
 def _all_values(records: Records) -> Iterator[Value]:
     yield from (split.text for split in records.text_split)
     yield from records.fields.values()
-    yield from (value for value in (records.id, records.rating, records.title) if value is not None)
+    yield from (
+        value
+        for value in (records.id, records.rating, records.title, records.created_at)
+        if value is not None
+    )
     if isinstance(records, Narrative):
         yield records.text
     if isinstance(records, Mapping):
