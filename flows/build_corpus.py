@@ -22,6 +22,7 @@ from flows.outcomes import outcome
 from flows.planning import open_build, plan_build
 from flows.processes import record_process
 from schemas.errors import UsageError, VatraError
+from schemas.files import expanded
 from schemas.settings import BuildSettings
 from schemas.settings.loading import layer_settings
 from schemas.settings.presets import BuildPresetName
@@ -70,7 +71,7 @@ def _build(paths: list[str], inbox: bool, preset: str, settings: BuildSettings) 
 
 
 def _existing(path: str) -> Path:
-    found = Path(path).expanduser()
+    found = expanded(path)
     if not found.is_absolute() or not os.path.lexists(found):
         raise UsageError("there is no such file or folder (a full path is needed)", where=path)
     return found

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from models.hub import find_fetched
 from schemas.errors import InputError, SettingsError, UsageError
+from schemas.files import expanded
 from schemas.manifest import BuildRecord, SourceFile
 from schemas.settings import BuildSettings
 from schemas.settings.sources import Source
@@ -24,7 +25,7 @@ def with_sources(settings: BuildSettings) -> BuildSettings:
     """The settings with the contents of the sources file in place of its name. Raises SettingsError."""
     sources = {name: anchored(source, Path.cwd()) for name, source in settings.sources.items()}
     if settings.sources_file is not None:
-        given = load_sources(Path(settings.sources_file).expanduser())
+        given = load_sources(expanded(settings.sources_file))
         if twice := sorted(given.keys() & sources.keys()):
             raise SettingsError(f"the source {twice[0]!r} is declared twice", where=settings.sources_file)
         sources |= given

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from models.lora.saving import SEEN
 from schemas.errors import StoreError
+from schemas.files import expanded
 from schemas.settings import LoraPreset
 from storage.datasets import Dataset
 from tasks.reports.model_card import CardFacts, render_card
@@ -103,7 +104,7 @@ def base_name(preset: LoraPreset, account: dict[str, Any]) -> str:
     name = getattr(preset.base, "name", None)
     if name is None:
         return str(account["base"])
-    local = Path(name).expanduser()
+    local = expanded(name)
     return (
         local.name
         if local.is_absolute() or local.exists() or name.startswith(("./", "../", "~"))

@@ -12,6 +12,7 @@ from typing import Any
 
 from flows.commands.session import answer, at_work, flow_runs, server_for
 from schemas.errors import InputError, UsageError, VatraError
+from schemas.files import expanded
 from schemas.settings import BuildSettings, load_build_settings
 from schemas.settings.loading import apply_overrides, build_settings
 from schemas.settings.sources_file import load_sources
@@ -88,7 +89,7 @@ def _declared_paths(settings: BuildSettings) -> list[Path]:
     """Where the declared sources lie, as far as they are files."""
     sources = dict(settings.sources)
     if settings.sources_file is not None:
-        sources |= load_sources(Path(settings.sources_file).expanduser())
+        sources |= load_sources(expanded(settings.sources_file))
     return [Path(path) for source in sources.values() for path in source.path]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.errors import MissingModel, SettingsError
+from schemas.files import expanded
 from schemas.ids import hash_bytes, hash_fields
 from schemas.settings import LoraPreset
 from schemas.settings.training import DemoBase, PretrainedBase
@@ -31,7 +32,7 @@ def find_base(base: PretrainedBase, cache: Path | None) -> FoundBase:
 
     Raises MissingModel, naming what to fetch and where to put it.
     """
-    given = Path(base.name).expanduser()
+    given = expanded(base.name)
     if given.is_dir():
         found = FoundBase(given.resolve(), None)
         _check_files(found.folder, base.name)

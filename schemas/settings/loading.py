@@ -9,7 +9,6 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from schemas.errors import SettingsError
@@ -20,6 +19,7 @@ from schemas.settings.presets import preset_names
 from schemas.settings.rules import PatternRules, Rule
 from schemas.settings.stages import DedupSettings
 from schemas.settings.training import LoraPreset
+from schemas.settings.yamls import mapping_of, parse_yaml, read_settings_text, read_yaml
 
 
 def preset_values(kind: str, name: str) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def preset_values(kind: str, name: str) -> dict[str, Any]:
             f"no {kind} preset is called {name!r}", fix=f"There are: {', '.join(preset_names(kind))}{also}."
         )
     text = (resources.files("schemas") / "presets" / kind / f"{name}.yaml").read_text("utf-8")
-    return _mapping(yaml.safe_load(text), f"{kind} preset {name}")
+    return mapping_of(parse_yaml(text, f"{kind} preset {name}", "vatra"), f"{kind} preset {name}")
 
 
 def load_lora_preset(name: str, changes: Mapping[str, Any] | None = None) -> LoraPreset:
@@ -107,7 +107,7 @@ def apply_overrides(values: dict[str, Any], overrides: Iterable[str]) -> dict[st
         key, sign, text = item.partition("=")
         if not sign or not key:
             raise SettingsError(f"{item!r} is not key=value", where="--set")
-        value = _parse_yaml(text, f"the value of {key}", "--set")
+        value = parse_yaml(text, f"the value of {key}", "--set")
         if key == "mix.preset":
             key, value = "mix", {"preset": value}
         values = _with_mixture(_put(values, key.split("."), value))
@@ -137,41 +137,15 @@ def _put(values: Mapping[str, Any], path: list[str], value: Any) -> dict[str, An
     return _merge(values, {first: value})
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """A settings file as a dictionary. Raises SettingsError when missing, unreadable or not a mapping."""
-    try:
-        text = path.read_text("utf-8")
-    except FileNotFoundError:
-        raise SettingsError("no such settings file", where=str(path)) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"cannot read the settings file: {type(error).__name__}", where=str(path)
-        ) from None
-    return _mapping(_parse_yaml(text, "the settings file", str(path)), str(path))
-
-
-def _parse_yaml(text: str, what: str, where: str) -> Any:
-    """A YAML value. Raises SettingsError, whatever it is that YAML stumbles over (dates, digits, depth)."""
-    try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{where}, line {mark.line + 1}" if mark else where
-        raise SettingsError(f"{what} is not valid YAML", where=place) from None
-
-
 def resolve_rules(family: str, rules: PatternRules) -> tuple[Rule, ...]:
     """The contents of a family: built-in list, files, single patterns; the first of equal patterns stays."""
     found: list[Rule] = []
     if rules.builtin:
         text = (resources.files("schemas") / "rules" / f"{family}.yaml").read_text("utf-8")
-        found += _rules(yaml.safe_load(text), f"{family}.yaml")
+        found += _rules(parse_yaml(text, "the rule file", f"{family}.yaml"), f"{family}.yaml")
     for name in rules.files:
-        try:
-            text = Path(name).read_text("utf-8")
-        except (OSError, UnicodeDecodeError):
-            raise SettingsError("cannot read the rule file", where=name) from None
-        found += _rules(_parse_yaml(text, "the rule file", name), name)
+        text = read_settings_text(Path(name), "rule file")
+        found += _rules(parse_yaml(text, "the rule file", name), name)
     found += _rules(list(rules.patterns), f"{family}.patterns")
     unique: dict[str, Rule] = {}
     for rule in found:
@@ -227,14 +201,6 @@ def _rules(values: Any, where: str) -> list[Rule]:
         return [Rule(name=v, pattern=v) if isinstance(v, str) else Rule.model_validate(v) for v in values]
     except ValidationError as error:
         raise settings_error(error, Rule, where) from None
-
-
-def _mapping(value: Any, where: str) -> dict[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise SettingsError("settings must be a mapping of keys to values", where=where)
-    return {str(key): item for key, item in value.items()}
 
 
 def _merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:

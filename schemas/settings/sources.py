@@ -149,6 +149,13 @@ class Source(Settings):
     )
     seed: int = Field(42, ge=0, description="For sample, and for the prompts of a narrative.")
 
+    @field_validator("path")
+    @classmethod
+    def _named(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(not path or "\0" in path for path in value):
+            raise ValueError("no path: it is empty, or holds a character of the code 0")
+        return value
+
     @field_validator("category")
     @classmethod
     def _known(cls, value: str | None) -> str | None:
