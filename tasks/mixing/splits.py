@@ -115,7 +115,7 @@ def unknown_source(setting: str, name: str, sources: tuple[str, ...]) -> StageFa
     return StageFailed(
         f"{setting} asks for the source {name!r}, of which this build has no example",
         where="mix",
-        fix=f"{advice}It has: {', '.join(sorted(sources))}.",
+        fix=f"{advice}It has: {', '.join(sorted(sources)) or 'no example at all'}.",
     )
 
 
