@@ -136,11 +136,16 @@ def _freeze(candidates: Candidates, groups: Groups, split: np.ndarray, frozen: p
     ids = read_ids(frozen["id"])
     asked = pc.index_in(frozen["split"], pa.array(SPLITS)).to_numpy().astype(np.int8)
     finder = Finder(ids)
-    at = finder.rows(candidates.ids)
-    at = np.where(at >= 0, at, finder.rows(candidates.conversations))
+    by_id, by_conversation = finder.rows(candidates.ids), finder.rows(candidates.conversations)
+    both = np.flatnonzero((by_id >= 0) & (by_conversation >= 0))
+    torn = both[asked[by_id[both]] != asked[by_conversation[both]]]
+    if len(torn):
+        raise _contradiction(frozen, by_id[torn[0]], by_conversation[torn[0]])
+    at = np.where(by_id >= 0, by_id, by_conversation)
     own = np.where(at >= 0, asked[at], _FREE).astype(np.int8)
     known = np.zeros(len(ids.high), bool)
-    known[at[at >= 0]] = True
+    for found in (by_id, by_conversation):
+        known[found[found >= 0]] = True
     lowest, highest = _extremes(own, groups, np.ones(len(candidates), bool))
     _, survivors = _extremes(own, groups, candidates.left)
     rows, group = groups.rows, groups.group
@@ -152,6 +157,16 @@ def _freeze(candidates: Candidates, groups: Groups, split: np.ndarray, frozen: p
     result = np.where(own >= 0, own, np.where(tied >= 0, tied, split))
     bridging = (divided & (own < 0)) | beaten
     return Splits(result.astype(np.int8), bridging, int((~known).sum()))
+
+
+def _contradiction(frozen: pa.Table, example: int, conversation: int) -> StageFailed:
+    (of_one, of_other) = (frozen.slice(row, 1).to_pylist()[0] for row in (example, conversation))
+    return StageFailed(
+        f"the file of frozen ids puts the example {of_one['id']} into {of_one['split']}, and its conversation "
+        f"{of_other['id']} into {of_other['split']}",
+        where="mix.frozen",
+        fix="Keep one of the two lines.",
+    )
 
 
 def _extremes(own: np.ndarray, groups: Groups, among: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -135,6 +135,19 @@ def test_frozen_ids_keep_their_split_and_their_twins_follow() -> None:
     assert list(found.split.values()).count("train") == len(ROWS) - 3
 
 
+def test_an_example_and_its_conversation_are_frozen_alike_or_refused() -> None:
+    row = ROWS[0]
+    alike = Chosen(ROWS, HELD, (), {row["example_id"]: "test", row["conversation_id"]: "test"})
+    assert (alike.split[row["example_id"]], alike.splits.frozen_unknown) == ("test", 0)
+    with pytest.raises(StageFailed) as caught:
+        Chosen(ROWS, HELD, (), {row["example_id"]: "test", row["conversation_id"]: "train"})
+    for told in (
+        f"example {row['example_id']} into test",
+        f"conversation {row['conversation_id']} into train",
+    ):
+        assert told in str(caught.value)
+
+
 def test_what_bridges_frozen_splits_is_set_aside() -> None:
     train, test, bridge = ROWS[:3]
     frozen = {train["example_id"]: "train", test["example_id"]: "test"}
@@ -174,6 +187,7 @@ def test_frozen_files() -> None:
         (f"id,split\n{an_id(1)},train\nchat-7,test\n", r"'chat-7' \(entry 2\) is no id of 32 digits"),
         (f"id,split\n{an_id(1)},train\n{an_id(1)},test\n", "has two splits"),
         (f"id,split\n{an_id(1)},\n", "has a split"),
+        ('{"id": ' + "[" * 50_000 + "}\n", "cannot be read"),
     ],
 )
 def test_frozen_files_that_cannot_be_used(text: str, complaint: str) -> None:
