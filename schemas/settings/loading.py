@@ -143,7 +143,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         text = path.read_text("utf-8")
     except FileNotFoundError:
         raise SettingsError("no such settings file", where=str(path)) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a path that no file can have
         raise SettingsError(
             f"cannot read the settings file: {type(error).__name__}", where=str(path)
         ) from None
@@ -169,7 +169,7 @@ def resolve_rules(family: str, rules: PatternRules) -> tuple[Rule, ...]:
     for name in rules.files:
         try:
             text = Path(name).read_text("utf-8")
-        except (OSError, UnicodeDecodeError):
+        except (OSError, ValueError):  # ValueError: no UTF-8, or a path that no file can have
             raise SettingsError("cannot read the rule file", where=name) from None
         found += _rules(_parse_yaml(text, "the rule file", name), name)
     found += _rules(list(rules.patterns), f"{family}.patterns")
