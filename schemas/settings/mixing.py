@@ -172,7 +172,9 @@ class MixSettings(Settings):
         0.05, ge=0, lt=0.5, description="Share of conversations held out for testing (below 0.5)."
     )
     holdout_after: date | None = Field(
-        None, description="Conversations begun on this day (UTC) or later are for testing."
+        None,
+        description="Conversations begun on this day (UTC) or later are for testing. Those without a time are not held "
+        "out by it, and are counted; when none has a time, the build stops.",
     )
     holdout_sources: tuple[str, ...] = Field((), description="Sources that are for testing only.")
     frozen: str | None = Field(

@@ -60,6 +60,12 @@ class Contract:
         """The reason of candidates that their part has no room for."""
         return _OVER[self.kind]
 
+    def add_remarks(self, more: Sequence[str]) -> None:
+        """Say more of the whole."""
+        if more:
+            known = self.remarks.get("total")
+            self.remarks["total"] = "; ".join([*([known] if known else []), *more])
+
 
 def draw_contract(
     candidates: Candidates, eligible: np.ndarray, train: np.ndarray, settings: MixSettings

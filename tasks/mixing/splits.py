@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time
 from fnmatch import fnmatchcase
 
 import numpy as np
@@ -21,7 +21,7 @@ from scipy.sparse.csgraph import connected_components
 from schemas.errors import StageFailed
 from schemas.settings import MixSettings
 from schemas.tables import SPLITS
-from tasks.mixing.candidates import Candidates, Readable
+from tasks.mixing.candidates import NO_TIME, Candidates, Readable
 from tasks.mixing.ids import Finder, Ids, draw, place_of, read_ids
 
 TRAIN, VALIDATION, TEST = range(len(SPLITS))
@@ -44,11 +44,15 @@ class Groups:
 
 @dataclass(frozen=True)
 class Splits:
-    """Per candidate the number of its split, and which of them bridge frozen splits; ids frozen in vain."""
+    """Per candidate the number of its split, and which of them bridge frozen splits; ids frozen in vain.
+
+    `remarks` tell what a hold-out or a frozen file could not do.
+    """
 
     split: np.ndarray
     bridging: np.ndarray
     frozen_unknown: int
+    remarks: tuple[str, ...] = ()
 
 
 def tie_groups(candidates: Candidates, clusters: Readable) -> Groups:
@@ -86,26 +90,51 @@ def assign_splits(
     split = np.full(len(candidates), TRAIN, np.int8)
     split[place < settings.test + settings.validation] = VALIDATION
     split[place < settings.test] = TEST
-    held = _together(_held_out(candidates, settings), groups)
+    held_out, remarks = _held_out(candidates, settings)
+    held = _together(held_out, groups)
     if not ((split == TRAIN) & ~held & candidates.left).any():
         split[:] = TRAIN
     split[held] = TEST
     if frozen is None:
-        return Splits(split, np.zeros(len(candidates), bool), 0)
-    return _freeze(candidates, groups, split, frozen)
+        return Splits(split, np.zeros(len(candidates), bool), 0, tuple(remarks))
+    found = _freeze(candidates, groups, split, frozen)
+    if found.frozen_unknown:
+        remarks.append(
+            f"{found.frozen_unknown:,} of {frozen.num_rows:,} frozen ids are of no example of this build"
+        )
+    return replace(found, remarks=tuple(remarks))
 
 
-def _held_out(candidates: Candidates, settings: MixSettings) -> np.ndarray:
-    held = np.zeros(len(candidates), bool)
-    if settings.holdout_after is not None:
-        first = datetime.combine(settings.holdout_after, time(), UTC)
-        held |= candidates.created >= int(first.timestamp()) * 1_000_000
+def _held_out(candidates: Candidates, settings: MixSettings) -> tuple[np.ndarray, list[str]]:
+    """What is for testing by its time or source, and what the time of no example could say."""
+    held, remarks = np.zeros(len(candidates), bool), []
+    if settings.holdout_after is not None and len(candidates):
+        held, remark = _late(candidates, settings.holdout_after)
+        remarks += [remark] if remark else []
     for name in settings.holdout_sources:
         known = [number for number, source in enumerate(candidates.sources) if fnmatchcase(source, name)]
         if not known:
             raise unknown_source("mix.holdout_sources", name, candidates.sources)
         held |= np.isin(candidates.source, known)
-    return held
+    return held, remarks
+
+
+def _late(candidates: Candidates, day: date) -> tuple[np.ndarray, str]:
+    """What began on this day or later; a remark on what cannot be told. Raises StageFailed when nothing can."""
+    timed = candidates.created != NO_TIME
+    if not timed.any():
+        raise StageFailed(
+            f"mix.holdout_after={day} holds out by time, and no example of this build has one",
+            where="mix",
+            fix="Say in the sources' mapping where their times stand, or hold out by source with mix.holdout_sources.",
+        )
+    late = candidates.created >= int(datetime.combine(day, time(), UTC).timestamp()) * 1_000_000
+    without, left = int((candidates.left & ~timed).sum()), int(candidates.left.sum())
+    told = [
+        f"{without:,} of {left:,} examples have no time, and mix.holdout_after cannot hold them out"
+    ] * bool(without)
+    told += ["no example is of mix.holdout_after or later: none is held out by time"] * (not late.any())
+    return late, "; ".join(told)
 
 
 def unknown_source(setting: str, name: str, sources: tuple[str, ...]) -> StageFailed:
