@@ -178,7 +178,8 @@ def _missing_splits(run: Run, summary: BuildSummary) -> list[str]:
 def _given_up(summary: BuildSummary) -> list[str]:
     """What the mixture's contract could not have, or what limits it."""
     targets = summary.mixture.targets if summary.mixture else []
-    return [f"Mixture, {target.name}: {target.remark}." for target in targets if target.remark]
+    told = [target for target in targets if target.remark]
+    return [f"Mixture{f', {t.name}' if t.kind != 'total' else ''}: {t.remark}." for t in told]
 
 
 def _refused(run: Run, summary: BuildSummary) -> list[ValidationResult]:

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from schemas.categories import CATEGORIES
 from schemas.ids import hash_json
 from schemas.settings.mapping import Mapping, Narrative, Paths, Pattern
+from schemas.settings.mixing import MOST
 from schemas.settings.model import Settings
 
 LABEL = "label"
@@ -138,7 +139,9 @@ class Source(Settings):
         None, description="One of the ten categories; `label` (or nothing): to be labelled by the build."
     )
     license: str | None = Field(None, description="The license, for the data card.")
-    weight: float | None = Field(None, gt=0, description="How much of it, relative to the other sources.")
+    weight: float | None = Field(
+        None, gt=0, le=MOST, description="How much of it, relative to the other sources."
+    )
     filters: Filters = Filters()
     roles: dict[str, Literal["system", "user", "assistant", "tool_call", "tool", "skip"]] = Field(
         {}, description="What its words for roles mean; skip: such turns are left out and counted."

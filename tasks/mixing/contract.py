@@ -60,6 +60,12 @@ class Contract:
         """The reason of candidates that their part has no room for."""
         return _OVER[self.kind]
 
+    def add_remarks(self, more: Sequence[str]) -> None:
+        """Say more of the whole."""
+        if more:
+            known = self.remarks.get("total")
+            self.remarks["total"] = "; ".join([*([known] if known else []), *more])
+
 
 def draw_contract(
     candidates: Candidates, eligible: np.ndarray, train: np.ndarray, settings: MixSettings
@@ -208,9 +214,9 @@ def _shortage(
     ]
     if contract.kind == "all" and there:
         needed = [ceil(Fraction(total, there))]
-    epochs = f", mix.repeat={max(needed)}" if needed and max(needed) <= 100 else ""
-    return StageFailed(
-        "; ".join(lines),
-        where="mix",
-        fix=f"Add examples, or set mix.total={size}{epochs} or mix.on_shortage=relax.",
-    )
+    ways = [f"mix.total={size}"] if size else []  # a total of 0 is none
+    ways += [f"mix.repeat={max(needed)}"] if needed and max(needed) <= 100 else []
+    ways += ["mix.on_shortage=relax"] if there else []
+    *others, last = ways or [""]
+    advice = f", or set {', '.join(others)}{' or ' * bool(others)}{last}" if ways else ""
+    return StageFailed("; ".join(lines), where="mix", fix=f"Add examples{advice}.")

@@ -104,6 +104,20 @@ def test_settings_that_were_written_down_are_read_back_as_they_were() -> None:
             "which no range lets into",
         ),
         ("mix.holdout_after=soon", "mix.holdout_after"),
+        ("mix.shares={a: 1.0e308, b: 1.0e308}", "the share of 'a' is 1e+308: the most is 1e+12"),
+        ("mix.weights={a: 1.0e308, b: 1.0e308}", "the share of 'a' is 1e+308"),
+        (
+            "mix.ranges={technical: [1.0e308, 1.0e308], tool: [1.0e308, 1.0e308]}",
+            "the range of 'technical' ends",
+        ),
+        ("mix={ranges: {tool: [0, 1.0e308]}, ranges_in: weights}", "the range of 'tool' ends at 1e+308"),
+        ("mix.phases=[{name: a, shares: {tool: 1.0e308}}]", "the share of 'tool' is 1e+308"),
+        ("mix.total=10000000000000", "mix.total: input should be less than or equal to"),
+        ("mix.shard_bytes=10000000000000", "mix.shard_bytes"),
+        ("mix.seed=true", "setting mix: seed needs a number, and not true or false"),
+        ("mix.total=yes", "total needs a number"),
+        ("mix.shares={a: true, b: 1}", "shares needs a number"),
+        ("mix.ranges={tool: [false, true]}", "ranges needs a number"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_numbers(override: str, complaint: str) -> None:

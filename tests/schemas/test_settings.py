@@ -154,6 +154,14 @@ def test_settings_files_that_cannot_be_used(tmp_path: Path, text: str | None, co
         load_build_settings(file=path)
 
 
+def test_a_path_that_no_file_can_have_is_refused() -> None:
+    for setting in ("blacklist.files", "slop.files", "dedup.evaluations"):
+        with pytest.raises(SettingsError, match="cannot read"):
+            seal(load_build_settings(overrides=[f'{setting}=["a\\0.txt"]']))
+    with pytest.raises(SettingsError, match="cannot read the settings file"):
+        load_build_settings(overrides=['mix.preset="a\\0.yaml"'])
+
+
 def test_later_wins_preset_then_file_then_override(tmp_path: Path) -> None:
     text = "description: mine\nquality: {min_chars: 4}\ntoxicity: {threshold: 0.6}\n"
     path = written(tmp_path, "mine.yaml", text)

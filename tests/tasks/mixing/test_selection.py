@@ -185,6 +185,14 @@ def test_a_total_beyond_what_is_there() -> None:
     assert set(thrice.copies.values()) == {2, 3}
 
 
+def test_where_there_is_nothing_no_impossible_setting_is_advised() -> None:
+    with pytest.raises(StageFailed) as caught:
+        Chosen([], MixSettings(total=5))
+    assert caught.value.fix == "Add examples."
+    with pytest.raises(StageFailed, match="It has: no example at all"):
+        Chosen([], MixSettings(shares={"a": 1}))
+
+
 def test_a_smaller_total_is_part_of_a_larger_one() -> None:
     rows = pool({("claude", None): 42})
     ten, eleven = (Chosen(rows, MixSettings(total=total)) for total in (10, 11))
