@@ -123,6 +123,9 @@ class BuildSummary(BaseModel):
     mixture: MixtureAccount | None = Field(
         None, description="What the mixture is made of, when something was asked of it."
     )
+    warnings: list[str] = Field(
+        [], description="What a build that ended well could not have, the gravest first."
+    )
     artifacts: list[str] = []
     handed_over: str | None = Field(
         None, description="The flow run that trains, when the home's worker does it."

@@ -36,6 +36,8 @@ def render_markdown(statistics: Statistics, context: ReportContext) -> str:
     lines = [f"{plain(sentence(statistics), ERROR)}", ""]
     if summary.error:
         lines += [f"**Stopped**: {plain(_first_line(summary.error), ERROR)}", ""]
+    lines += [f"- **Warning**: {plain(warning, ERROR)}" for warning in summary.warnings[:ROWS]]
+    lines += [""] if summary.warnings else []
     lines += ["### Stages", "", *_stages(summary), "", "### Filtering", "", *_filtering(statistics), ""]
     lines += ["### Corpus", "", _corpus(summary), "", *_mixture(summary.mixture)]
     lines += [f"- {plain(note, ERROR)}" for note in context.notes[:ROWS]]

@@ -78,6 +78,11 @@ def _portion(name: str, rows: Sequence[Mapping[str, Any]], phase: int | None = N
     )
 
 
+def told_part(name: str) -> str:
+    """A part of the mixture for people: sources that share one share, with room to break the line between them."""
+    return name.replace("+", " + ")
+
+
 def told_bounds(low: float | None, high: float | None, times: float = 1.0, unit: str = "") -> str:
     """Bounds for people: `25–30`, `20.7–24.8%`, `40%`; a dash for none."""
     if low is None or high is None:

@@ -166,7 +166,10 @@ class SignalStatistics:
 
 @dataclass(frozen=True)
 class SourceCount:
-    """One source from messages to corpus. kept, masked and dropped count messages; splits count examples."""
+    """One source from messages to corpus. kept, masked and dropped count messages; splits count examples.
+
+    `reasons` say why messages were dropped.
+    """
 
     source: str
     conversations: int
@@ -176,6 +179,7 @@ class SourceCount:
     dropped: int
     examples: int
     splits: Mapping[str, int]
+    reasons: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
