@@ -20,6 +20,7 @@ from storage.rows import take_rows
 from storage.store import translated
 from tasks.files_read import files_read
 from tasks.mixing.frozen import read_frozen
+from tasks.openings import fill_clusters
 from tasks.reports import (
     ReportContext,
     Statistics,
@@ -113,6 +114,9 @@ def write_report(run: Run, summary: BuildSummary, notes: Sequence[str] = ()) -> 
     tables = BuildTables(run)
     context = report_context(run, summary, tables, notes)
     statistics = collect_statistics(tables, context)
+    if statistics.duplicates is not None:
+        shown = fill_clusters(tables, statistics.duplicates.shown)
+        statistics = replace(statistics, duplicates=replace(statistics.duplicates, shown=shown))
     warnings = find_shortfalls(tables, summary, statistics, run.settings, _frozen_in_vain(tables))
     summary = summary.model_copy(update={"warnings": warnings})
     context = replace(context, summary=summary)

@@ -213,12 +213,17 @@ class LabelCounts:
 
 @dataclass(frozen=True)
 class ClusterShown:
-    """A cluster: how many near copies leave it, and how similar the least similar of them is to the keeper."""
+    """A cluster: how many near copies leave it, and how similar the least similar of them is to the keeper.
+
+    `sources` count its members; `opening` is where the keeper's text begins, for the page alone.
+    """
 
     cluster_id: str
     keeper_id: str
     copies: int
     lowest: float
+    sources: Mapping[str, int] = field(default_factory=dict)
+    opening: str = ""
 
 
 @dataclass(frozen=True)
