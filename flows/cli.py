@@ -205,7 +205,9 @@ def _add_explain(commands: argparse._SubParsersAction[_Parser]) -> None:
         "id", metavar="ID", help="a message's, conversation's or example's id, or 6 or more characters of it"
     )
     explain.add_argument("--build", default="latest", help="a build's id (default: the latest)")
-    explain.add_argument("--full", action="store_true", help="the whole text instead of its beginning")
+    explain.add_argument(
+        "--full", action="store_true", help="whole texts, and every copy, instead of the beginning"
+    )
     _add_home(explain)
     explain.add_argument("--json", action="store_true", help="print one JSON object as the last line")
 

@@ -100,6 +100,11 @@ class MixtureAccount(BaseModel):
         return [target for target in self.targets if target.kind != "total"]
 
     @property
+    def repeats(self) -> int:
+        """Rows of the whole mixture beyond one for each example (mix.repeat)."""
+        return sum(target.rows - target.got for target in self.targets if target.kind == "total")
+
+    @property
     def counted(self) -> bool:
         """Whether tokens were counted."""
         return any(portion.tokens is not None for portion in self.sources)
@@ -122,6 +127,9 @@ class BuildSummary(BaseModel):
     corpus: CorpusCounts = CorpusCounts()
     mixture: MixtureAccount | None = Field(
         None, description="What the mixture is made of, when something was asked of it."
+    )
+    warnings: list[str] = Field(
+        [], description="What a build that ended well could not have, the gravest first."
     )
     artifacts: list[str] = []
     handed_over: str | None = Field(

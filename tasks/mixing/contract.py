@@ -125,14 +125,28 @@ def _absence(
     contract: Contract, absent: Sequence[str], candidates: Candidates, available: Mapping[str, int]
 ) -> StageFailed:
     name = absent[0]
-    if contract.kind == "source" and not any(spread(candidates.sources, {name: 1.0})):
+    unknown = [name for name in absent if not spread(candidates.sources, {name: 1.0})]
+    if contract.kind == "source" and unknown == [name]:
         return unknown_source("mix.shares", name, candidates.sources)
+    if contract.kind == "source" and unknown:
+        return _unknown_sources(unknown, candidates)
     there = ", ".join(f"{part} ({n:,})" for part, n in available.items() if n) or "none of those asked for"
     return StageFailed(
         f"{told_share(contract.asked[name])} of {name} was asked for, and no example of it is left"
         + (f"; nor of {', '.join(absent[1:])}" if absent[1:] else ""),
         where="mix",
         fix=f"There is: {there}. Add some, change mix.{_setting(contract)}, or set mix.on_shortage=relax.",
+    )
+
+
+def _unknown_sources(names: Sequence[str], candidates: Candidates) -> StageFailed:
+    """The refusal of several shares whose sources the build does not have: each, and every name that would do."""
+    told = "; ".join(name.replace("+", " or ") for name in names)
+    return StageFailed(
+        f"mix.shares asks for {len(names)} sources of which this build has no example: {told}",
+        where="mix",
+        fix=f"It has: {', '.join(sorted(candidates.sources))}. Name your sources so (* stands for any ending), change "
+        "mix.shares, or leave them out.",
     )
 
 

@@ -114,10 +114,10 @@ def test_settings_that_were_written_down_are_read_back_as_they_were() -> None:
         ("mix.phases=[{name: a, shares: {tool: 1.0e308}}]", "the share of 'tool' is 1e+308"),
         ("mix.total=10000000000000", "mix.total: input should be less than or equal to"),
         ("mix.shard_bytes=10000000000000", "mix.shard_bytes"),
-        ("mix.seed=true", "setting mix: seed needs a number, and not true or false"),
-        ("mix.total=yes", "total needs a number"),
-        ("mix.shares={a: true, b: 1}", "shares needs a number"),
-        ("mix.ranges={tool: [false, true]}", "ranges needs a number"),
+        ("mix.seed=true", "setting mix.seed: a number is asked for, not true or false"),
+        ("mix.total=yes", "setting mix.total: a number is asked for, not true or false"),
+        ("mix.shares={a: true, b: 1}", "setting mix.shares: a number is asked for, not true or false"),
+        ("mix.ranges={tool: [false, true]}", "setting mix.ranges: a number is asked for, not true or false"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_numbers(override: str, complaint: str) -> None:

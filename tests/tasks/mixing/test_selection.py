@@ -169,6 +169,15 @@ def test_a_share_of_a_source_that_is_not_there_names_the_nearest() -> None:
         Chosen(rows, MixSettings(weights={"gemini": 1}))
 
 
+def test_all_the_sources_that_are_not_there_are_named_at_once() -> None:
+    told = (
+        r"mix\.shares asks for 4 sources of which this build has no example: generated\* or own\* or chatgpt or "
+        r"claude or generic; hippocorpus\*; journal\*; reddit\* .*It has: poems\."
+    )
+    with pytest.raises(StageFailed, match=told):
+        Chosen(pool({("poems", None): 3}), ADA)
+
+
 def test_a_total_beyond_what_is_there() -> None:
     rows = pool({("claude", None): 90})
     with pytest.raises(
