@@ -105,8 +105,8 @@ def _typed_parts(parts: list[dict[str, Any]], label: str) -> str:
         if text.strip()
     ]
     if not texts:
-        kind = str(parts[0].get("type"))
-        raise NoText(f"no_text_part:{re.sub(r'[^A-Za-z0-9_-]', '_', kind)[:40]}")
+        kinds = "+".join(sorted({str(part.get("type")) for part in parts}))  # a call among them must be told
+        raise NoText(f"no_text_part:{re.sub(r'[^A-Za-z0-9_+-]', '_', kinds)[:60]}")
     return "\n".join(texts)
 
 
