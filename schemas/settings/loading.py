@@ -11,6 +11,8 @@ from typing import Any, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from yaml.parser import ParserError
+from yaml.scanner import ScannerError
 
 from schemas.errors import SettingsError
 from schemas.settings.build import BuildSettings
@@ -137,23 +139,31 @@ def _put(values: Mapping[str, Any], path: list[str], value: Any) -> dict[str, An
     return _merge(values, {first: value})
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """A settings file as a dictionary. Raises SettingsError when missing, unreadable or not a mapping."""
+def read_yaml(path: Path, what: str = "settings file") -> dict[str, Any]:
+    """A YAML file as a dictionary. Raises SettingsError when missing, unreadable or not a mapping.
+
+    `what` is the file's name for people.
+    """
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:
-        raise SettingsError("no such settings file", where=str(path)) from None
+        raise SettingsError(f"no such {what}", where=str(path)) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"cannot read the settings file: {type(error).__name__}", where=str(path)
-        ) from None
-    return _mapping(_parse_yaml(text, "the settings file", str(path)), str(path))
+        raise SettingsError(f"cannot read the {what}: {type(error).__name__}", where=str(path)) from None
+    return _mapping(_parse_yaml(text, f"the {what}", str(path)), str(path), f"the {what}")
 
 
 def _parse_yaml(text: str, what: str, where: str) -> Any:
     """A YAML value. Raises SettingsError, whatever it is that YAML stumbles over (dates, digits, depth)."""
     try:
         return yaml.safe_load(text)
+    except (ScannerError, ParserError) as error:  # these name marks and single characters, nobody's text
+        mark = error.problem_mark
+        place = f"{where}, line {mark.line + 1}, column {mark.column + 1}" if mark else where
+        fix = None
+        if "escape character" in str(error.problem):
+            fix = r"Between double quotes a backslash is written twice (\\); single quotes take it as it is."
+        raise SettingsError(f"{what} is not valid YAML: {error.problem}", where=place, fix=fix) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{where}, line {mark.line + 1}" if mark else where
@@ -229,11 +239,11 @@ def _rules(values: Any, where: str) -> list[Rule]:
         raise settings_error(error, Rule, where) from None
 
 
-def _mapping(value: Any, where: str) -> dict[str, Any]:
+def _mapping(value: Any, where: str, what: str = "settings") -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise SettingsError("settings must be a mapping of keys to values", where=where)
+        raise SettingsError(f"{what} must be a mapping of keys to values", where=where)
     return {str(key): item for key, item in value.items()}
 
 
