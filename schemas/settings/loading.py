@@ -148,7 +148,7 @@ def read_yaml(path: Path, what: str = "settings file") -> dict[str, Any]:
         text = path.read_text("utf-8")
     except FileNotFoundError:
         raise SettingsError(f"no such {what}", where=str(path)) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a path that no file can have
         raise SettingsError(f"cannot read the {what}: {type(error).__name__}", where=str(path)) from None
     return _mapping(_parse_yaml(text, f"the {what}", str(path)), str(path), f"the {what}")
 
