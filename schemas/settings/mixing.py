@@ -11,12 +11,14 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import Field, field_validator, model_validator
 
 from schemas.categories import CATEGORIES
-from schemas.settings.model import Settings
+from schemas.settings.model import INTERNAL, Settings
 from schemas.settings.presets import offer_mixtures
 
 Units = Literal["percent", "weights"]
 #: `tokenizer` in place of a file: nothing is counted, or a token is taken to be four bytes of UTF-8.
 NO_TOKENIZER, ESTIMATE = "none", "estimate"
+#: In the name of a share: sources whose names begin so, and all that count as one's own chats.
+OWN = "own*"
 _WEIGHTS: dict[str, Any] = {"additionalProperties": {"type": "number", "exclusiveMinimum": 0}}
 _RANGES: dict[str, Any] = {
     "properties": {
@@ -110,9 +112,14 @@ class MixSettings(Settings):
     shares: dict[str, float] = Field(
         {},
         description='How much of each source, relative to the others, like {"chatgpt": 2, "claude": 1}. Sources '
-        "joined by + share one share, * stands in names, and * alone for all others; sources that are not named are "
-        "left out. None: everything is taken.",
+        "joined by + share one share, * stands in names, own* also for all declared chats of one's own, and * alone "
+        "for all others; sources that are not named are left out. None: everything is taken.",
         json_schema_extra=_WEIGHTS,
+    )
+    own: tuple[str, ...] = Field(
+        (),
+        description="Declared sources that own* in shares stands for; filled in when a build is planned.",
+        json_schema_extra=INTERNAL,
     )
     shares_in: Units = Field(
         "weights", description="weights: shares are relative. percent: they must add up to 100."

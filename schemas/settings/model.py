@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
+
+#: Marks a setting that is filled in when a build is planned: forms do not show it.
+INTERNAL: dict[str, Any] = {"internal": True}
 
 
 class Settings(BaseModel):
