@@ -55,15 +55,45 @@ def load_build_settings(
     preset: str | None = None, file: Path | None = None, overrides: Iterable[str] = ()
 ) -> BuildSettings:
     """Preset, then file, then `key=value` overrides; later ones win. Raises SettingsError."""
-    values: dict[str, Any] = preset_values("build", preset) if preset else {}
-    values.pop("description", None)
-    values = _with_mixture(values)
-    origin = f"preset {preset}" if preset else "the defaults"
+    origin = str(file) if file else f"preset {preset}" if preset else "the defaults"
+    return _layered({}, preset, file, overrides, origin)
+
+
+def settings_over(
+    before: BuildSettings,
+    preset: str | None = None,
+    file: Path | None = None,
+    overrides: Iterable[str] = (),
+    build: str = "before",
+) -> BuildSettings:
+    """The same, laid over the settings of an earlier build: what they do not say stays. Raises SettingsError.
+
+    A sources file takes the place of the sources of that build, and of the shares that came from their weights.
+    """
+    values = before.model_dump(mode="json")
+    overrides = list(overrides)
+    if any(item.startswith("sources_file=") for item in overrides):
+        weights = {name: source.weight for name, source in before.sources.items() if source.weight}
+        drawn: dict[str, Any] = {
+            key: {} for key in ("shares", "weights") if weights and values["mix"][key] == weights
+        }
+        values = {**values, "sources": {}, "mix": {**values["mix"], **drawn}}
+    origins = [f"build {build}", *([f"preset {preset}"] if preset else []), *([str(file)] if file else [])]
+    return _layered(values, preset, file, overrides, ", ".join(origins))
+
+
+def _layered(
+    values: dict[str, Any], preset: str | None, file: Path | None, overrides: Iterable[str], origin: str
+) -> BuildSettings:
+    if preset:
+        chosen = preset_values("build", preset)
+        chosen.pop("description", None)
+        values = _merge(values, _with_mixture(chosen))
     if file is not None:
         given = read_yaml(file)
         given.pop("description", None)
         _anchor_files(given, file.parent)
-        values, origin = _merge(values, _with_mixture(given)), str(file)
+        values = _merge(values, _with_mixture(given))
     overrides = list(overrides)
     return build_settings(apply_overrides(values, overrides), f"{origin} and --set" if overrides else origin)
 
