@@ -6,8 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -302,22 +301,22 @@ def _anchor_files(values: dict[str, Any], folder: Path) -> None:
 
 
 def _keys_at(model: type[BaseModel], path: list[str]) -> list[str]:
-    current: Any = model
+    """The keys that are valid at a place; numbers of elements are passed over."""
+    current: list[Any] = [model]
     for part in path:
-        field = getattr(current, "model_fields", {}).get(part)
-        if field is None:
+        fields = [one.model_fields[part] for one in current if part in getattr(one, "model_fields", {})]
+        if fields:
+            current = _models_in(fields[0].annotation)
+        elif not part.isdigit():
             return []
-        current = _models_in(field.annotation)
-        current = current[0] if len(current) == 1 else current
-    found = current if isinstance(current, list) else [current]
-    return list(dict.fromkeys(key for one in found for key in getattr(one, "model_fields", {})))
+    return list(dict.fromkeys(key for one in current for key in getattr(one, "model_fields", {})))
 
 
 def _models_in(annotation: Any) -> list[Any]:
-    """The models that a field may hold."""
-    if get_origin(annotation) in (Union, UnionType):
-        return [member for member in get_args(annotation) if hasattr(member, "model_fields")]
-    return [annotation]
+    """The models that a field may hold, itself or as elements."""
+    if hasattr(annotation, "model_fields"):
+        return [annotation]
+    return [model for member in get_args(annotation) for model in _models_in(member)]
 
 
 def _without_tags(model: type[BaseModel], path: list[str]) -> list[str]:

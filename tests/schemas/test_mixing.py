@@ -138,6 +138,13 @@ def test_misspelt_settings_of_a_mixture_are_answered_with_the_nearest() -> None:
         SettingsError, match=r"unknown setting mix\.on_shortag .*Did you mean mix\.on_shortage\?"
     ):
         mix("mix.on_shortag=relax")
+    keys = (
+        r"unknown setting mix\.phases\.0\.total .*Valid here: name, categories, shares, size, fraction, order"
+    )
+    with pytest.raises(SettingsError, match=keys):
+        mix("mix.phases=[{name: a, total: 5}]")
+    with pytest.raises(SettingsError, match=r"Did you mean mix\.phases\.1\.fraction\?"):
+        mix("mix.phases=[{name: a}, {name: b, fracton: 0.5}]")
 
 
 def test_shares_and_ranges_as_exact_parts() -> None:
