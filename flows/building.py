@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from flows.outcomes import log_failures_in_a_line
 from flows.pipeline import pipeline_for
 from flows.train_lora import hand_over
 from schemas.errors import VatraError
@@ -35,6 +36,7 @@ def run_stages(run: Run) -> BuildReport:
 
     Raises BuildFailed; the report of a failed build is written too, as far as the build came.
     """
+    log_failures_in_a_line()
     summary = BuildSummary(build=run.record.build, home=str(run.home.path))
     stages: list[StageSummary] = []
     try:

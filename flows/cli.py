@@ -105,11 +105,6 @@ def _add_build(commands: argparse._SubParsersAction[_Parser]) -> None:
     build = commands.add_parser("build", help="exports in, corpus and report (and adapter) out")
     build.set_defaults(runs="flows.commands.building:build")
     build.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="an export: file, folder or zip")
-    build.add_argument(
-        "--sources", type=Path, metavar="FILE", help="YAML file of sources: data sets, folders, narratives"
-    )
-    build.add_argument("--preset", help="a build preset by name, or a YAML file (see `vatra presets`)")
-    build.add_argument("--settings", type=Path, metavar="FILE", help="YAML file of settings")
     _add_settings(build)
     _add_common(build)
 
@@ -118,7 +113,8 @@ def _add_stage(commands: argparse._SubParsersAction[_Parser]) -> None:
     stage = commands.add_parser(
         "stage",
         help="run one stage again, with other settings",
-        description="Upstream stages that stand are reused.",
+        description="Upstream stages that stand are reused. Preset, settings and sources are laid over those of the "
+        "build: what they do not say stays.",
     )
     stage.set_defaults(runs="flows.commands.building:stage")
     stage.add_argument("name", choices=STAGE_NAMES, metavar="NAME", help=", ".join(STAGE_NAMES))
@@ -241,6 +237,13 @@ def _add_services(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--sources", type=Path, metavar="FILE", help="YAML file of sources: data sets, folders, narratives"
+    )
+    parser.add_argument(
+        "--preset", help="a build preset or mixture by name, or a YAML file (see `vatra presets`)"
+    )
+    parser.add_argument("--settings", type=Path, metavar="FILE", help="YAML file of settings")
     parser.add_argument(
         "--set",
         action="append",

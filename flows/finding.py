@@ -10,6 +10,7 @@ from schemas.errors import InputError, SettingsError, UsageError
 from schemas.files import expanded
 from schemas.manifest import BuildRecord, SourceFile
 from schemas.settings import BuildSettings
+from schemas.settings.mixing import OWN
 from schemas.settings.sources import Source
 from schemas.settings.sources_file import anchored, load_sources
 from storage.home import Home
@@ -41,6 +42,9 @@ def with_sources(settings: BuildSettings) -> BuildSettings:
         # Where categories have ranges, a weight says how much of a category comes from the source.
         key = "weights" if mix.ranges else "shares"
         mix = mix.model_copy(update={key: dict(sorted(weighted.items()))})
+    asked = any(OWN in name.split("+") for name in mix.shares)
+    own = tuple(sorted(name for name, source in sources.items() if asked and source.is_own))
+    mix = mix.model_copy(update={"own": own})
     return settings.model_copy(
         update={"sources": dict(sorted(sources.items())), "sources_file": None, "mix": mix}
     )

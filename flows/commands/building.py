@@ -14,7 +14,7 @@ from flows.commands.session import answer, at_work, flow_runs, server_for
 from schemas.errors import InputError, UsageError, VatraError
 from schemas.files import expanded
 from schemas.settings import BuildSettings, load_build_settings
-from schemas.settings.loading import apply_overrides, build_settings
+from schemas.settings.loading import settings_over
 from schemas.settings.sources_file import load_sources
 from storage.home import open_home
 
@@ -53,19 +53,23 @@ def stage(given: argparse.Namespace) -> int:
         listener.waiting("planning")
         until = None if given.downstream else given.name
         if given.paths:
-            settings = load_build_settings(overrides=overrides(given))
-            listener.reading(_size(given.paths))
+            settings = load_build_settings(given.preset, given.settings, overrides(given))
+            listener.reading(_size([*given.paths, *_declared_paths(settings)]))
             run = plan_build(home, given.paths, settings, _workers(given), listener.read, until)
         else:
             parent, before = settings_of(home, given.build)
-            values = apply_overrides(before.model_dump(mode="json"), overrides(given, before))
-            settings = build_settings(values, f"build {parent.build} and --set")
+            settings = settings_again(given, parent.build, before)
             run = replan_build(home, parent, settings, _workers(given), until)
         from flows.run_stage import run_here
 
         with flow_runs(home, server, listener):
             told = run_here(run.record.build, str(home.path), run.workers)
     return answer(given, told)
+
+
+def settings_again(given: argparse.Namespace, build: str, before: BuildSettings) -> BuildSettings:
+    """The settings of an earlier build with what a command says laid over them. Raises SettingsError."""
+    return settings_over(before, given.preset, given.settings, overrides(given, before), build)
 
 
 def overrides(given: argparse.Namespace, before: BuildSettings | None = None) -> list[str]:

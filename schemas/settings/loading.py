@@ -6,8 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -53,15 +52,45 @@ def load_build_settings(
     preset: str | None = None, file: Path | None = None, overrides: Iterable[str] = ()
 ) -> BuildSettings:
     """Preset, then file, then `key=value` overrides; later ones win. Raises SettingsError."""
-    values: dict[str, Any] = preset_values("build", preset) if preset else {}
-    values.pop("description", None)
-    values = _with_mixture(values)
-    origin = f"preset {preset}" if preset else "the defaults"
+    origin = str(file) if file else f"preset {preset}" if preset else "the defaults"
+    return _layered({}, preset, file, overrides, origin)
+
+
+def settings_over(
+    before: BuildSettings,
+    preset: str | None = None,
+    file: Path | None = None,
+    overrides: Iterable[str] = (),
+    build: str = "before",
+) -> BuildSettings:
+    """The same, laid over the settings of an earlier build: what they do not say stays. Raises SettingsError.
+
+    A sources file takes the place of the sources of that build, and of the shares that came from their weights.
+    """
+    values = before.model_dump(mode="json")
+    overrides = list(overrides)
+    if any(item.startswith("sources_file=") for item in overrides):
+        weights = {name: source.weight for name, source in before.sources.items() if source.weight}
+        drawn: dict[str, Any] = {
+            key: {} for key in ("shares", "weights") if weights and values["mix"][key] == weights
+        }
+        values = {**values, "sources": {}, "mix": {**values["mix"], **drawn}}
+    origins = [f"build {build}", *([f"preset {preset}"] if preset else []), *([str(file)] if file else [])]
+    return _layered(values, preset, file, overrides, ", ".join(origins))
+
+
+def _layered(
+    values: dict[str, Any], preset: str | None, file: Path | None, overrides: Iterable[str], origin: str
+) -> BuildSettings:
+    if preset:
+        chosen = preset_values("build", preset)
+        chosen.pop("description", None)
+        values = _merge(values, _with_mixture(chosen))
     if file is not None:
         given = read_yaml(file)
         given.pop("description", None)
         _anchor_files(given, file.parent)
-        values, origin = _merge(values, _with_mixture(given)), str(file)
+        values = _merge(values, _with_mixture(given))
     overrides = list(overrides)
     return build_settings(apply_overrides(values, overrides), f"{origin} and --set" if overrides else origin)
 
@@ -228,22 +257,22 @@ def _anchor_files(values: dict[str, Any], folder: Path) -> None:
 
 
 def _keys_at(model: type[BaseModel], path: list[str]) -> list[str]:
-    current: Any = model
+    """The keys that are valid at a place; numbers of elements are passed over."""
+    current: list[Any] = [model]
     for part in path:
-        field = getattr(current, "model_fields", {}).get(part)
-        if field is None:
+        fields = [one.model_fields[part] for one in current if part in getattr(one, "model_fields", {})]
+        if fields:
+            current = _models_in(fields[0].annotation)
+        elif not part.isdigit():
             return []
-        current = _models_in(field.annotation)
-        current = current[0] if len(current) == 1 else current
-    found = current if isinstance(current, list) else [current]
-    return list(dict.fromkeys(key for one in found for key in getattr(one, "model_fields", {})))
+    return list(dict.fromkeys(key for one in current for key in getattr(one, "model_fields", {})))
 
 
 def _models_in(annotation: Any) -> list[Any]:
-    """The models that a field may hold."""
-    if get_origin(annotation) in (Union, UnionType):
-        return [member for member in get_args(annotation) if hasattr(member, "model_fields")]
-    return [annotation]
+    """The models that a field may hold, itself or as elements."""
+    if hasattr(annotation, "model_fields"):
+        return [annotation]
+    return [model for member in get_args(annotation) for model in _models_in(member)]
 
 
 def _without_tags(model: type[BaseModel], path: list[str]) -> list[str]:

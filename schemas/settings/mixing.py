@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import Field, field_validator, model_validator
 
 from schemas.categories import CATEGORIES
-from schemas.settings.model import Settings
+from schemas.settings.model import INTERNAL, Settings
 from schemas.settings.presets import offer_mixtures
 
 Units = Literal["percent", "weights"]
@@ -23,6 +23,8 @@ MOST = 10**12
 _WEIGHTS: dict[str, Any] = {
     "additionalProperties": {"type": "number", "exclusiveMinimum": 0, "maximum": MOST}
 }
+#: In the name of a share: sources whose names begin so, and all that count as one's own chats.
+OWN = "own*"
 _RANGES: dict[str, Any] = {
     "properties": {
         name: {
@@ -120,9 +122,14 @@ class MixSettings(Settings):
     shares: dict[str, float] = Field(
         {},
         description='How much of each source, relative to the others, like {"chatgpt": 2, "claude": 1}. Sources '
-        "joined by + share one share, * stands in names, and * alone for all others; sources that are not named are "
-        "left out. None: everything is taken.",
+        "joined by + share one share, * stands in names, own* also for all declared chats of one's own, and * alone "
+        "for all others; sources that are not named are left out. None: everything is taken.",
         json_schema_extra=_WEIGHTS,
+    )
+    own: tuple[str, ...] = Field(
+        (),
+        description="Declared sources that own* in shares stands for; filled in when a build is planned.",
+        json_schema_extra=INTERNAL,
     )
     shares_in: Units = Field(
         "weights", description="weights: shares are relative. percent: they must add up to 100."

@@ -10,6 +10,9 @@ from pydantic_core import PydanticCustomError
 
 _FLAG = PydanticCustomError("flag", "A number is asked for, not true or false (yes, no, on, off)")
 
+#: Marks a setting that is filled in when a build is planned: forms do not show it.
+INTERNAL: dict[str, Any] = {"internal": True}
+
 
 class Settings(BaseModel):
     """Frozen, no unknown keys, no NaN, no flag for a number; equal settings serialise to equal JSON."""

@@ -20,7 +20,7 @@ _TOP = ("sources", "description")
 
 def load_sources(file: Path) -> dict[str, Source]:
     """The sources of a file, their paths made full from the file's own folder. Raises SettingsError."""
-    values = read_yaml(file)
+    values = read_yaml(file, "file of sources")
     unknown = next((key for key in values if key not in _TOP), None)
     if unknown is not None:
         fix = "A file of sources begins with `sources:`, and under it a name for each source."

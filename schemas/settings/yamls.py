@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.parser import ParserError
+from yaml.scanner import ScannerError
 
 from schemas.errors import SettingsError
 from schemas.files import NOT_REGULAR, read_regular
@@ -36,6 +38,13 @@ def parse_yaml(text: str, what: str, where: str) -> Any:
         raise SettingsError(
             f"{what}: {refused.what}", where=f"{where}, line {refused.line}", fix=refused.fix
         ) from None
+    except (ScannerError, ParserError) as error:  # these name marks and single characters, nobody's text
+        mark = error.problem_mark
+        place = f"{where}, line {mark.line + 1}, column {mark.column + 1}" if mark else where
+        fix = None
+        if "escape character" in str(error.problem):
+            fix = r"Between double quotes a backslash is written twice (\\); single quotes take it as it is."
+        raise SettingsError(f"{what} is not valid YAML: {error.problem}", where=place, fix=fix) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{where}, line {mark.line + 1}" if mark else where
@@ -45,11 +54,13 @@ def parse_yaml(text: str, what: str, where: str) -> Any:
             loader.dispose()
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """A settings file as a dictionary. Raises SettingsError when missing, unreadable or not a mapping."""
-    return mapping_of(
-        parse_yaml(read_settings_text(path, "settings file"), "the settings file", str(path)), str(path)
-    )
+def read_yaml(path: Path, kind: str = "settings file") -> dict[str, Any]:
+    """A YAML file as a dictionary. Raises SettingsError when missing, unreadable or not a mapping.
+
+    `kind` is what the file is called for people.
+    """
+    text = read_settings_text(path, kind)
+    return mapping_of(parse_yaml(text, f"the {kind}", str(path)), str(path), f"the {kind}")
 
 
 def read_settings_text(path: Path, kind: str) -> str:
@@ -65,12 +76,12 @@ def read_settings_text(path: Path, kind: str) -> str:
         raise SettingsError(f"cannot read the {kind}: {reason}", where=str(path)) from None
 
 
-def mapping_of(value: Any, where: str) -> dict[str, Any]:
+def mapping_of(value: Any, where: str, what: str = "settings") -> dict[str, Any]:
     """The contents of a file of settings by key, none for an empty file. Raises SettingsError."""
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise SettingsError("settings must be a mapping of keys to values", where=where)
+        raise SettingsError(f"{what} must be a mapping of keys to values", where=where)
     return {str(key): item for key, item in value.items()}
 
 

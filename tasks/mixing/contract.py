@@ -92,7 +92,7 @@ def _parts(candidates: Candidates, settings: MixSettings) -> Contract:
         return Contract("category", part, asked, asked)
     if settings.shares:
         asked = settings.source_shares
-        homes = spread(candidates.sources, settings.shares)
+        homes = spread(candidates.sources, settings.shares, settings.own)
         numbers = [list(asked).index(homes[s]) if s in homes else -1 for s in candidates.sources]
         return Contract("source", np.asarray([*numbers, -1], np.int16)[candidates.source], asked, asked)
     whole = {ALL: _WHOLE}
@@ -114,7 +114,7 @@ def _without_absent(
         return contract
     left = {name: share for name, share in contract.shares.items() if name not in absent}
     if settings.on_shortage == "stop" or not any(available[name] for name in left):
-        raise _absence(contract, absent, candidates, available)
+        raise _absence(contract, absent, candidates, available, settings.own)
     whole = sum((share.middle for share in left.values()), Fraction(0))
     anew = {name: Share(*(bound / whole for bound in share)) for name, share in left.items()}
     told = "there is none: left out, and the others are weighted anew"
@@ -122,10 +122,14 @@ def _without_absent(
 
 
 def _absence(
-    contract: Contract, absent: Sequence[str], candidates: Candidates, available: Mapping[str, int]
+    contract: Contract,
+    absent: Sequence[str],
+    candidates: Candidates,
+    available: Mapping[str, int],
+    own: tuple[str, ...],
 ) -> StageFailed:
     name = absent[0]
-    unknown = [name for name in absent if not spread(candidates.sources, {name: 1.0})]
+    unknown = [name for name in absent if not any(spread(candidates.sources, {name: 1.0}, own))]
     if contract.kind == "source" and unknown == [name]:
         return unknown_source("mix.shares", name, candidates.sources)
     if contract.kind == "source" and unknown:

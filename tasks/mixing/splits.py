@@ -20,6 +20,7 @@ from scipy.sparse.csgraph import connected_components
 
 from schemas.errors import StageFailed
 from schemas.settings import MixSettings
+from schemas.settings.mixing import OWN
 from schemas.tables import SPLITS
 from tasks.mixing.candidates import NO_TIME, Candidates, Readable
 from tasks.mixing.ids import Finder, Ids, draw, place_of, read_ids
@@ -218,15 +219,20 @@ def straddling(candidates: Candidates, groups: Groups, split: np.ndarray, chosen
     return int((same & (side[1:] != side[:-1])).sum())
 
 
-def spread(sources: tuple[str, ...], names: Mapping[str, float]) -> dict[str, str]:
+def spread(sources: tuple[str, ...], names: Mapping[str, float], own: tuple[str, ...] = ()) -> dict[str, str]:
     """Which of `names` (exact, joined by +, with * in them) each source belongs to; those of none are left out.
 
-    An exact name comes before one with a *, a longer pattern before a shorter, and * alone last.
+    An exact name comes before one with a *, a longer pattern before a shorter, and * alone last. `own*` fits the
+    sources `own`, too.
     """
     patterns = [(pattern, name) for name in names for pattern in name.split("+")]
     found = {}
     for source in sources:
-        fitting = [(p == source, len(p), p, name) for p, name in patterns if fnmatchcase(source, p)]
+        fitting = [
+            (pattern == source, len(pattern), pattern, name)
+            for pattern, name in patterns
+            if fnmatchcase(source, pattern) or (pattern == OWN and source in own)
+        ]
         if fitting:
             found[source] = max(fitting)[3]
     return found

@@ -143,7 +143,7 @@ def test_rule_files_that_cannot_be_used(tmp_path: Path, text: str | None, compla
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("languages: [en\nquality: {}\n", r"not valid YAML .*line 2"),
+        ("languages: [en\nquality: {}\n", r"settings file is not valid YAML: expected .*line 2"),
         ("- en\n- ro\n", "must be a mapping"),
         (None, "no such settings file"),
     ],

@@ -78,6 +78,15 @@ def test_refused(tmp_path: Path, source: Any, said: str) -> None:
         ("sorces: {}", "begins with `sources:`"),
         ("sources: {a b: {path: x}}", "the source name 'a b' has other characters"),
         ("sources: {a: [", "is not valid YAML"),
+        ("- a", "the file of sources must be a mapping"),
+        (
+            'sources:\n  a: {path: "x\\d"}',
+            "the file of sources is not valid YAML: found unknown escape character 'd'",
+        ),
+        (
+            'sources:\n  a: {path: "x\\d"}',
+            "line 2, column 16). Between double quotes a backslash is written twice",
+        ),
     ],
 )
 def test_a_file_that_is_none(tmp_path: Path, text: str, said: str) -> None:

@@ -114,8 +114,8 @@ def _typed_parts(parts: list[dict[str, Any]], label: str) -> str:
         if text.strip()
     ]
     if not texts:
-        kind = parts[0].get("type")
-        raise NoText(f"no_text_part:{kind if kind in _OTHER_KINDS else 'other'}")
+        kinds = {kind if (kind := part.get("type")) in _OTHER_KINDS else "other" for part in parts}
+        raise NoText(f"no_text_part:{'+'.join(sorted(kinds))}")  # a call among them must be told
     return "\n".join(texts)
 
 

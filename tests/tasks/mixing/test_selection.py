@@ -241,6 +241,12 @@ def test_names_of_sources_may_be_patterns() -> None:
         "own": "own",
     }
     assert spread(sources, {"claude": 1.0}) == {"claude": "claude"}
+    also = spread(
+        ("diary", "journal1", "web"), {"own*": 4.0, "journal*": 1.0, "*": 1.0}, ("diary", "journal1")
+    )
+    assert also == {"diary": "own*", "journal1": "journal*", "web": "*"}, (
+        "own chats, whatever they are called"
+    )
 
 
 SIZES = st.dictionaries(st.sampled_from(CATEGORIES), st.integers(0, 40), min_size=1)
