@@ -48,7 +48,7 @@ def refused(tmp_path: Path, source: Any, name: str = "one") -> str:
         ({"path": "x", "category": "tecnical"}, "unknown category; there are: technical, instructional"),
         ({"path": "x", "weight": 0}, "greater than 0"),
         ({"path": "x", "weight": 1e308}, "less than or equal to 1000000000000"),
-        ({"path": "x", "weight": True}, "weight needs a number"),
+        ({"path": "x", "weight": True}, "sources.one.weight: a number is asked for, not true or false"),
         ({"path": "x", "sample": 1.5}, "less than 1"),
         ({"path": "x", "read": {"kind": "csv"}}, "read goes with mapping or narrative"),
         ({"path": "x", "mapping": QA, "read": {"header": False}}, "header: false needs columns"),

@@ -88,5 +88,5 @@ def test_a_settings_file_that_would_never_end_is_refused(tmp_path: Path) -> None
     rules = PatternRules(files=(str(pipe),))
     with pytest.raises(SettingsError, match="cannot read the rule file: it is no regular file"):
         resolve_rules("slop", rules)
-    with pytest.raises(SettingsError, match="cannot read the settings file: ValueError"):
+    with pytest.raises(SettingsError, match="cannot read the file of sources: ValueError"):
         load_sources(Path("a\0b.yaml"))
