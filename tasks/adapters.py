@@ -55,9 +55,10 @@ class Adapter:
             return self.folder / "base"
         return find_base(self.preset.base, self.home)
 
-    def write_page(self, samples: Sequence[SaidSample]) -> Path:
-        """The run's page with these samples on it; they are kept in the home's logs."""
-        write_list(logs_of(self.home, STAGE, self.fingerprint) / SAMPLES, samples)
+    def write_page(self, samples: Sequence[SaidSample] | None = None) -> Path:
+        """The run's page with these samples on it; they are kept in the home's logs (None: with those kept there)."""
+        if samples is not None:
+            write_list(logs_of(self.home, STAGE, self.fingerprint) / SAMPLES, samples)
         view = run_view(self.home, self.name, self.fingerprint, self.account, self.folder)
         return write_training_page(self.home, view)
 
