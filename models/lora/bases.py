@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models.lora.reading import read_tokenizer
 from schemas.errors import MissingModel, SettingsError
 from schemas.files import expanded
 from schemas.ids import hash_bytes, hash_fields
@@ -74,9 +75,7 @@ def base_identity(preset: LoraPreset, cache: Path | None) -> str:
 
 def load_tokenizer(folder: Path) -> Any:
     """The base's tokenizer; it pads with its end mark where it has no pad mark (labels are made by us)."""
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    tokenizer = read_tokenizer(folder)
     if not tokenizer.is_fast:
         raise SettingsError(
             "the base's tokenizer is a slow one, which cannot say where its tokens stand in the text",

@@ -73,7 +73,7 @@ def train_phases(job: Job, watcher: Watcher) -> Trained:
             batch, failures = read_batch(job.work, job.preset)
             try:
                 return _run_all(job, batch, failures, wish, watcher)
-            except RuntimeError as error:
+            except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
             _free_memory()
@@ -94,9 +94,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     import torch
 
     text = str(error)
-    return (
-        isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in text or "can't allocate" in text
-    )
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return any(sign in text for sign in ("DefaultCPUAllocator", "can't allocate", "ALLOC_FAILED"))
 
 
 def _run_all(job: Job, batch: Batch, failures: int, wish: Wish, watcher: Watcher) -> Trained:
