@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import random
 import shutil
@@ -14,6 +15,7 @@ import pytest
 
 from models.lora import train_lora
 from models.lora.checkpoints import newest_checkpoint, read_seal, seal
+from models.lora.curriculum import is_out_of_memory
 from schemas.errors import StageFailed, StoreError
 from schemas.settings import LoraPreset
 from tests.models.lora import conftest
@@ -202,6 +204,21 @@ def test_out_of_memory_halves_the_batch_once_and_learns_the_same_examples(
     fits = 1
     with pytest.raises(StageFailed, match=r"ran out of memory again, with half the batch.*max_length"):
         train_lora(few, corpus, tmp_path / "out2", work=tmp_path / "work2")
+
+
+@pytest.mark.parametrize(
+    ("error", "memory"),
+    [
+        (MemoryError(), True),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), True),
+        (RuntimeError("unable to mmap 14322752 bytes from file <x>: Cannot allocate memory (12)"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED"), True),
+        (OSError(errno.ENOSPC, "No space left on device"), False),
+        (RuntimeError("the sizes do not fit"), False),
+    ],
+)
+def test_what_counts_as_out_of_memory(error: BaseException, memory: bool) -> None:
+    assert is_out_of_memory(error) == memory
 
 
 def test_a_loss_that_is_no_number_keeps_the_last_good_checkpoint(
