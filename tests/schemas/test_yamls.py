@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import SettingsError
+from schemas.settings.evaluations import read_evaluation
 from schemas.settings.loading import load_build_settings, preset_values, resolve_rules
 from schemas.settings.rules import PatternRules
 from schemas.settings.sources_file import load_sources
@@ -85,6 +86,8 @@ def test_a_settings_file_that_would_never_end_is_refused(tmp_path: Path) -> None
     for path in (pipe, tmp_path / "zero.yaml", tmp_path):
         with pytest.raises(SettingsError, match="no regular file"):
             load_sources(path)
+    with pytest.raises(SettingsError, match="cannot read the evaluation prompts: it is no regular file"):
+        read_evaluation(pipe)
     rules = PatternRules(files=(str(pipe),))
     with pytest.raises(SettingsError, match="cannot read the rule file: it is no regular file"):
         resolve_rules("slop", rules)
