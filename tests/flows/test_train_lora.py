@@ -165,7 +165,7 @@ def test_a_changed_adapter_is_not_used(built: Built, trained: Answer) -> None:
     folder = built.home / "artifacts/lora/ada"
     for name in ("adapter/adapter_model.safetensors", "base/model.safetensors"):
         good = (folder / name).read_bytes()
-        (folder / name).write_bytes(good[:-4] + b"\x00\x00\x80\x3f")
+        (folder / name).write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
         try:
             for command in (
                 ("sample", "--adapter", "ada", "--prompt", "x"),
