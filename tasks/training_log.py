@@ -159,8 +159,10 @@ def earlier_seconds(folder: Path) -> float:
 
 
 def tell_bytes(number: float) -> str:
-    """`1.5 GiB`, `300 MiB`."""
-    return f"{number / (1 << 30):.1f} GiB" if number >= 1 << 30 else f"{number / (1 << 20):.0f} MiB"
+    """`1.5 GiB`, `300 MiB`, `98 KiB`."""
+    if number >= 1 << 30:
+        return f"{number / (1 << 30):.1f} GiB"
+    return f"{number / (1 << 20):.0f} MiB" if number >= 1 << 20 else f"{number / (1 << 10):.0f} KiB"
 
 
 def read_value(path: Path) -> Any | None:

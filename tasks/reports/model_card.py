@@ -102,7 +102,7 @@ def _data(facts: CardFacts) -> str:
     aside = ", ".join(f"{n:,} {_plain(why.replace('_', ' '))}" for why, n in set_aside.items() if n)
     whole = result["examples"] + sum(set_aside.values())
     left = sum(phase["windows_not_reached"] for phase in result["phases"])
-    short = f" The steps ended before {left:,} windows of them were read." if left else ""
+    short = f" The steps ended before they came to {left:,} of the windows." if left else ""
     text = (
         f"## Data\n\nRead: {result['examples']:,} of {whole:,} distinct examples, with {result['replies']:,} replies "
         f"to learn; loss lies on {result['trained_tokens']:,} of {result['tokens']:,} tokens. "

@@ -35,7 +35,7 @@ def test_it_claims_no_more_than_was_read() -> None:
     short = RESULT | {"examples": 8, "examples_set_aside": {"not_reached": 40}, "phases": [phase]}
     text = render_card(facts(result=short))
     assert "Read: 8 of 48 distinct examples" in text
-    assert "Not read: 40 not reached. The steps ended before 49 windows" in text
+    assert "Not read: 40 not reached. The steps ended before they came to 49 of the windows" in text
     assert "| phase |" not in text
     twice = RESULT | {"phases": [phase, phase | {"number": 2, "name": "two"}]}
     assert "| 2. two | 48 | 2 |" in render_card(facts(result=twice))
@@ -49,7 +49,9 @@ def test_how_it_came_about_and_what_to_mind() -> None:
         assert unsaid not in text, unsaid
     none = RESULT | {"validation_loss_before": None, "validation_loss_after": None}
     names = {"role_names": {"user": "Drew", "assistant": "Ada"}, "system": "Be kind."}
-    told = render_card(facts(result=none, base_is_local=True, preset_values=facts().preset_values | names))
+    told = render_card(
+        facts(result=none, base_is_local=True, preset_values={**facts().preset_values, **names})
+    )
     assert "names Drew and Ada in place of the base's own chat format" in told
     for said in ("nothing was held out", "system prompt (under", "Before you share it"):
         assert said in told, said
