@@ -33,7 +33,9 @@ def _add_train(commands: Commands) -> argparse.ArgumentParser:
     train.add_argument("--corpus", metavar="FINGERPRINT", help="a corpus by its fingerprint instead")
     train.add_argument("--name", help="what to call the adapter (default: preset and fingerprint)")
     train.add_argument("--overwrite", action="store_true", help="move the name when another run has it")
-    train.add_argument("--epochs", type=float, metavar="E", help="passes over the examples")
+    train.add_argument(
+        "--epochs", type=float, metavar="E", help="passes over the examples; lifts the preset's max_steps"
+    )
     train.add_argument("--batch-size", type=int, metavar="N", help="windows in one forward pass")
     train.add_argument(
         "--set",

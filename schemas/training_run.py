@@ -18,7 +18,8 @@ class StepPoint(_Shape):
 
 
 class PhaseRun(_Shape):
-    """One phase: what it trained on, and what came of it."""
+    """One phase: what it trained on, and what came of it. `examples` are rows: one may stand in several phases;
+    `passes` is how often they were really read."""
 
     name: str
     steps: tuple[StepPoint, ...] = ()
@@ -27,7 +28,7 @@ class PhaseRun(_Shape):
     tokens: int = 0
     trained_tokens: int = 0
     learning_rate: float | None = None
-    epochs: float | None = None
+    passes: float | None = None
     validation_before: float | None = None
     validation_after: float | None = None
 
@@ -74,7 +75,7 @@ class SaidSample(_Shape):
 
 
 class TrainingRun(_Shape):
-    """Everything the page tells."""
+    """Everything the page tells. `examples` were read, of `examples_in` that the training split has: distinct ones."""
 
     name: str
     fingerprint: str
@@ -89,6 +90,7 @@ class TrainingRun(_Shape):
     phases: tuple[PhaseRun, ...] = ()
     set_aside: dict[str, int] = {}
     examples: int = 0
+    examples_in: int = 0
     validation_examples: int = 0
     replies: int = 0
     tokens: int = 0

@@ -22,7 +22,8 @@ from schemas.training_run import SaidSample
 from storage.artifacts import artifact_folder, find_artifact, make_artifact, verify_artifact
 from storage.home import Home
 from storage.names import find_named, give_name, list_names
-from tasks.trained import PRESET, STAGE
+from tasks.reports.model_card import merged_card
+from tasks.trained import CARD, PRESET, STAGE
 from tasks.training_log import SAMPLES, logs_of, write_list
 from tasks.training_page import run_view, write_training_page
 
@@ -110,11 +111,14 @@ def sample_adapter(adapter: Adapter, prompts: Sequence[str] | None, max_tokens: 
 
 def merge_adapter(adapter: Adapter, dtype: str) -> tuple[Path, dict[str, Any], bool]:
     """The named folder of the merged model, what was found of it, and whether it stood already."""
-    mark = hash_json({"adapter": adapter.fingerprint, "dtype": dtype, "version": 1})
+    mark = hash_json({"adapter": adapter.fingerprint, "dtype": dtype, "version": 2})
     digest = adapter.account.get("template")
 
     def make(out: Path) -> dict[str, Any]:
-        return merge(adapter.base, adapter.weights, out, dtype, digest).model_dump()
+        merged = merge(adapter.base, adapter.weights, out, dtype, digest).model_dump()
+        card = (adapter.folder / CARD).read_text("utf-8")
+        (out / CARD).write_text(merged_card(card, dtype), "utf-8")
+        return merged
 
     with quiet_libraries():
         adapter.check()

@@ -13,7 +13,8 @@ from schemas.tables import SPLITS
 from storage.home import Home
 from storage.store import translated
 from tasks.corpora import open_corpus, verify_corpus
-from tasks.training_log import tell_bytes, tell_time
+from tasks.reports.templates import tell_time
+from tasks.training_log import tell_bytes, tell_shortfall
 from tasks.training_page import needs_told
 
 
@@ -31,22 +32,27 @@ def preflight_of(home: Home, fingerprint: str, preset: LoraPreset) -> Preflight:
 
 def preflight_lines(plan: Preflight) -> Iterator[str]:
     """The plan in lines for the terminal."""
-    yield f"{plan.steps:,} steps with {plan.backend} on {plan.device}, {plan.tokens:,} tokens in one pass"
+    yield (
+        f"{plan.steps:,} steps with {plan.backend} on {plan.device} over {plan.examples:,} distinct examples, "
+        f"{plan.tokens:,} tokens in one pass"
+    )
+    if short := tell_shortfall(plan):
+        yield short
     for phase in plan.phases:
         yield (
-            f"  phase {phase.number} {phase.name}: {phase.examples:,} of {phase.rows:,} examples in "
+            f"  phase {phase.number} {phase.name}: {phase.examples:,} of {phase.rows:,} rows in "
             f"{phase.windows:,} windows, {phase.trained_tokens:,} of {phase.tokens:,} tokens carry loss, "
             f"{phase.steps:,} steps at {phase.learning_rate:g}"
         )
         for reason, count in phase.set_aside.items():
             yield f"    set aside: {count:,} {reason.replace('_', ' ')}"
         if phase.windows_not_reached:
-            yield f"    {phase.windows_not_reached:,} windows are not reached: max_steps or less than an epoch ends it"
+            yield f"    not reached: {phase.windows_not_reached:,} windows"
     yield f"  {plan.validation_windows:,} windows to measure on"
     for need in needs_told(plan, plan.memory, {}):
         if need.unit == "bytes" and need.estimated is not None:
-            note = f"  {need.note}" if need.note and not need.part.startswith("memory:") else ""
-            note = note.replace("; measured is the peak of the whole process, libraries included", "")
+            note = need.note.partition("; measured")[0]
+            note = f"  {note}" if note and not need.part.startswith("memory:") else ""
             yield f"  {need.part:<20} {tell_bytes(need.estimated):>10}{note}"
     hours = "not known before ten real steps" if plan.hours is None else tell_time(plan.hours * 3600)
     yield f"  time                 {hours}"

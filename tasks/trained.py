@@ -36,64 +36,76 @@ LINEAGE_SCHEMA = pa.schema(
 )
 
 
-def describe(run: Run, preset: LoraPreset, account: dict[str, Any], out: Path) -> None:
+def describe(run: Run, preset: LoraPreset, account: dict[str, Any], out: Path, name: str) -> None:
     """Write card, lineage and preset beside a freshly trained adapter."""
     corpus = run.dataset("mix")
     seen = pq.read_table(out / SEEN)
-    left = sum(phase["windows_not_reached"] for phase in account["phases"])
-    write_lineage(corpus, run, out / LINEAGE, seen, bool(preset.phases), left)
+    write_lineage(corpus, run, out / LINEAGE, seen, bool(preset.phases))
     (out / SEEN).unlink()  # the lineage holds all of it
     (out / PRESET).write_text(preset.model_dump_json(indent=2) + "\n", "utf-8")
-    (out / CARD).write_text(render_card(card_facts(run, corpus, preset, account)), "utf-8")
+    (out / CARD).write_text(render_card(card_facts(run, corpus, preset, account, out, name)), "utf-8")
 
 
-def write_lineage(
-    corpus: Dataset, run: Run, path: Path, seen: pa.Table | None, by_phase: bool, not_reached: int = 0
-) -> None:
-    """Every row of the corpus that training looked at; corpus and build stand in the file's metadata.
+def write_lineage(corpus: Dataset, run: Run, path: Path, seen: pa.Table, by_phase: bool) -> None:
+    """Every example that training read, once (`by_phase`: once in each phase that read it), and every one it measured
+    itself on; corpus and build stand in the file's metadata.
 
-    `windows` and `trained_tokens` say what of a row of the training split was there to learn (0: it was set aside);
-    they are null in the validation split, which is only measured. `seen` is the trainer's own account of that. Where
-    max_steps or less than an epoch ended a phase, `not_reached` of the windows were never read: how many stands in the
-    metadata, which ones is not known.
+    `windows` and `trained_tokens` say what of it was learned; they are null in the validation split. `seen` is the
+    trainer's own account: what was set aside or not reached is not in it, and so not in the lineage.
     """
-    told = {
-        b"vatra.corpus": corpus.manifest.fingerprint.encode(),
-        b"vatra.build": run.record.build.encode(),
-        b"vatra.windows_not_reached": str(not_reached).encode(),
-    }
+    told = {b"vatra.corpus": corpus.manifest.fingerprint.encode(), b"vatra.build": run.record.build.encode()}
     schema = LINEAGE_SCHEMA.with_metadata(told)
     keys = ["example_id", "phase"] if by_phase else ["example_id"]
     with pq.ParquetWriter(path, schema, compression="zstd") as sink:
         for split in READ:
+            written: set[tuple[Any, ...]] = set()
             for part in corpus.scan(split, ["example_id", "conversation_id", "source", "phase"]):
-                rows = part.append_column("split", pa.array([split] * part.num_rows, pa.string()))
+                fresh = _first(part, keys, written)
+                rows = fresh.append_column("split", pa.array([split] * fresh.num_rows, pa.string()))
                 sink.write_table(_learned(rows, seen if split == "train" else None, keys).cast(schema))
 
 
+def _first(part: pa.Table, keys: list[str], before: set[tuple[Any, ...]]) -> pa.Table:
+    """The rows whose keys did not come before; they are added to those that did."""
+    kept = []
+    for key in zip(*(part[name].to_pylist() for name in keys), strict=True):
+        kept.append(key not in before)
+        before.add(key)
+    return part.filter(pa.array(kept, pa.bool_()))
+
+
 def _learned(rows: pa.Table, seen: pa.Table | None, keys: list[str]) -> pa.Table:
-    """The rows in their order, with what was learned of each."""
+    """The rows that were read, in their order, with what was learned of each."""
     if seen is None:
         nothing = pa.nulls(rows.num_rows, pa.int64())
         return rows.append_column("windows", nothing).append_column("trained_tokens", nothing)
     numbered = rows.append_column("row", pa.array(range(rows.num_rows), pa.int64()))
     figures = seen.select([*keys, "windows", "trained_tokens"])
-    joined = numbered.join(figures, keys=keys, join_type="left outer", use_threads=False).sort_by("row")
-    for name in ("windows", "trained_tokens"):
-        joined = joined.set_column(
-            joined.column_names.index(name), name, pc.fill_null(joined[name].cast(pa.int64()), 0)
-        )
+    joined = numbered.join(figures, keys=keys, join_type="inner", use_threads=False).sort_by("row")
     return joined.select(LINEAGE_SCHEMA.names)
 
 
-def card_facts(run: Run, corpus: Dataset, preset: LoraPreset, account: dict[str, Any]) -> CardFacts:
-    """What the card tells, from the build's plan and the corpus's narrow columns."""
-    train = corpus.column("train", ["source", "language"])
+def card_facts(
+    run: Run, corpus: Dataset, preset: LoraPreset, account: dict[str, Any], out: Path, name: str
+) -> CardFacts:
+    """What the card tells: the build's plan, what the lineage names, and the corpus's narrow columns."""
+    read = pq.read_table(out / LINEAGE, columns=["example_id", "split"])
+    ids = read.filter(pc.equal(read["split"], "train"))["example_id"]
+    columns = corpus.column("train", ["example_id", "source", "language"])
+    train = _first(columns.filter(pc.is_in(columns["example_id"], ids)), ["example_id"], set())
     settings = run.settings
+    kept = settings.for_filter().model_dump(mode="json")
+    # The score stage's, which the filter's own settings lack; of patterns only how many: they may be private.
+    kept["toxicity"]["scorer"] = settings.toxicity.scorer
+    for family, rules in (("blacklist", settings.blacklist), ("slop", settings.slop)):
+        own = {"builtin": rules.builtin, "patterns": len(rules.patterns), "files": len(rules.files)}
+        kept[family] |= own
     return CardFacts(
+        name=name,
         preset=preset.description,
         preset_values=_told_preset(preset, account),
         base=base_name(preset, account),
+        base_is_local=base_is_local(preset),
         base_is_demo=account["base_is_demo"],
         base_license=None,
         result=account,
@@ -103,7 +115,7 @@ def card_facts(run: Run, corpus: Dataset, preset: LoraPreset, account: dict[str,
         sources=_counts(train["source"]),
         licenses=_licenses(settings.model_dump(mode="json")),
         languages=_counts(train["language"]),
-        filter_settings=settings.for_filter().model_dump(mode="json"),
+        filter_settings=kept,
         template=account["template"],
     )
 
@@ -113,12 +125,16 @@ def base_name(preset: LoraPreset, account: dict[str, Any]) -> str:
     name = getattr(preset.base, "name", None)
     if name is None:
         return str(account["base"])
+    return expanded(name).name if base_is_local(preset) else str(name)
+
+
+def base_is_local(preset: LoraPreset) -> bool:
+    """Whether the preset names its base by a folder of this machine."""
+    name = getattr(preset.base, "name", None)
+    if name is None:
+        return False
     local = expanded(name)
-    return (
-        local.name
-        if local.is_absolute() or local.exists() or name.startswith(("./", "../", "~"))
-        else str(name)
-    )
+    return local.is_absolute() or local.exists() or name.startswith(("./", "../", "~"))
 
 
 def _told_preset(preset: LoraPreset, account: dict[str, Any]) -> dict[str, Any]:

@@ -5,8 +5,10 @@ Written for Axolotl 0.19, LLaMA-Factory 0.9.5 and Unsloth 2026.10. Paths are rel
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from schemas.errors import UsageError
@@ -21,6 +23,15 @@ _FAMILIES = (
     (r"mistral", "mistral", "</s>"),
     (r"gemma", "gemma", "<end_of_turn>"),
 )
+#: The same by the `model_type` of a folder's config.json; the tokenizer must end a turn so too.
+_BY_TYPE = {
+    "llama": ("llama3", "<|eot_id|>"),
+    "qwen2": ("qwen", "<|im_end|>"),
+    "qwen3": ("qwen3_nothink", "<|im_end|>"),
+    "mistral": ("mistral", "</s>"),
+    "gemma": ("gemma", "<end_of_turn>"),
+    "gemma2": ("gemma", "<end_of_turn>"),
+}
 
 
 def axolotl_config(preset: LoraPreset, splits: Sequence[str], per_reply: bool) -> dict[str, Any]:
@@ -99,7 +110,7 @@ def llama_factory_config(preset: LoraPreset, splits: Sequence[str], per_reply: b
         "lora_target": ",".join(preset.target_modules),
         "dataset_dir": ".",
         "dataset": "vatra_train",
-        "template": _family(preset)[0],
+        "template": _template(preset),
         "cutoff_len": preset.max_length,
         "mask_history": per_reply,  # learn the last reply of a row only
         "packing": preset.packing,
@@ -166,13 +177,38 @@ def _scheduler(preset: LoraPreset) -> str:
     return str(preset.scheduler)
 
 
+def _template(preset: LoraPreset) -> str:
+    """LLaMA-Factory's name for how the base writes a conversation. Raises UsageError when it has none for it."""
+    if not (found := _family(preset)[0]):
+        raise _unknown(preset)
+    return found
+
+
 def _family(preset: LoraPreset) -> tuple[str, str]:
-    """The base's template in LLaMA-Factory, and its end of a turn. Raises UsageError for one that is not known."""
+    """The base's template in LLaMA-Factory, and its end of a turn: by the base's name on the hub, or, for a folder of
+    this machine, by what its tokenizer writes. Raises UsageError for one that is not known."""
     name = _base(preset).name.lower()
+    if (folder := Path(_base(preset).name).expanduser()).is_dir():
+        return _family_of(folder)
     for pattern, template, end in _FAMILIES:
         if re.search(pattern, name):
             return template, end
-    raise UsageError(
+    raise _unknown(preset)
+
+
+def _family_of(folder: Path) -> tuple[str, str]:
+    """The same for a folder: the end mark is that of the training, the template ("": none) that of its architecture."""
+    from models.lora.bases import load_tokenizer
+    from models.lora.template import agree
+
+    end = agree(load_tokenizer(folder), None, {}).end
+    kind = json.loads((folder / "config.json").read_text("utf-8")).get("model_type")
+    template, its_end = _BY_TYPE.get(kind, ("", ""))
+    return (template if end == its_end else ""), end
+
+
+def _unknown(preset: LoraPreset) -> UsageError:
+    return UsageError(
         f"how {_base(preset).name} ends a turn is not known to vatra's exports",
         where="--preset",
         fix="Export as `messages` and write the trainer's configuration by hand, or train with vatra.",

@@ -25,7 +25,7 @@ from tasks.progress import listener
 from tasks.reports.markdown import plain
 from tasks.running import Run, Step
 from tasks.trained import describe
-from tasks.training_log import RunLog, logs_of
+from tasks.training_log import RunLog, logs_of, notes_on
 from tasks.training_page import run_view, write_training_page
 
 #: The kind of name that adapters have: `artifacts/lora/<name>`.
@@ -43,7 +43,7 @@ def lora_settings(run: Run) -> LoraSettings:
 
 TRAIN_LORA = Step(
     stage=Stage(
-        "train-lora", version=2, kind="corpus", unit="examples", function=train_lora, libraries=LIBRARIES
+        "train-lora", version=3, kind="corpus", unit="examples", function=train_lora, libraries=LIBRARIES
     ),
     settings=lora_settings,
     reads=dict.fromkeys(SPLITS, "mix"),
@@ -102,24 +102,11 @@ def summarise_training(run: Run, account: dict[str, Any], cached: bool, seconds:
         cached=cached,
         parts=PartCounts(computed=int(not cached), reused=int(cached)),
         unit="examples",
-        rows_in=_rows_read(run),
+        rows_in=account["examples"] + sum(account["examples_set_aside"].values()),
         rows_out=account["examples"],
         set_aside={reason: count for reason, count in account["examples_set_aside"].items() if count},
         seconds=round(seconds, 3),
     )
-
-
-def _rows_read(run: Run) -> int:
-    """Rows to train on: every example as often as the first phase that has it does."""
-    corpus = run.dataset("mix")
-    if not corpus.manifest.settings.get("phases"):
-        return corpus.rows("train")
-    first: dict[str, int] = {}
-    rows = 0
-    for part in corpus.scan("train", ["example_id", "phase"]):
-        for example, phase in zip(part["example_id"].to_pylist(), part["phase"].to_pylist(), strict=True):
-            rows += first.setdefault(example, phase) == phase
-    return rows
 
 
 def adapter_folder(run: Run) -> Path:
@@ -140,13 +127,14 @@ def corpus_shards(run: Run) -> dict[str, list[Path]]:
 
 
 def _train(run: Run, out: Path, work: Path, name: str, track: str | None) -> dict[str, Any]:
-    preset = lora_settings(run).preset
-    watcher = RunLog(TRAIN_LORA.name, logs_folder(run))
-    if track is not None:
-        watcher = RunLog(TRAIN_LORA.name, logs_folder(run), open_tracker(track, logs_folder(run), name))
+    preset, wanted = lora_settings(run).preset, run.settings.train
+    more = None if track is None else open_tracker(track, logs_folder(run), name)
+    watcher = RunLog(TRAIN_LORA.name, logs_folder(run), more)
+    for note in notes_on(str(wanted.lora), wanted.lora_changes, preset):
+        watcher.noted(note)
     result = train_lora(preset, corpus_shards(run), out, work=work, cache=run.home.cache, watcher=watcher)
     account = result.model_dump(mode="json")
-    describe(run, preset, account, out)
+    describe(run, preset, account, out, name)
     return account
 
 

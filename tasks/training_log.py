@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +12,12 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from models.lora import Measured, Preflight, StepDone, Watcher
+from schemas.settings import LoraPreset
+from schemas.settings.loading import lifted_steps
 from storage.home import Home
 from storage.store import translated
 from tasks.progress import listener
+from tasks.reports.templates import tell_time
 
 STEPS, PREFLIGHT, MEASURED, NOTES, SAMPLES = (
     "steps.jsonl", "preflight.json", "measured.json", "notes.json", "samples.json"
@@ -63,6 +66,8 @@ class RunLog(Watcher):
         needs = f"about {tell_bytes(preflight.memory.total)} of memory on {preflight.device}"
         if preflight.hours is None:
             listener().noted(self._stage, f"{preflight.steps:,} steps with {preflight.backend}, {needs}")
+            if short := tell_shortfall(preflight):
+                self.noted(short)
         else:
             listener().noted(self._stage, f"about {tell_time(preflight.hours * 3600)} in all")
 
@@ -90,6 +95,33 @@ class RunLog(Watcher):
             (self._folder / name).write_text(json.dumps(value, ensure_ascii=False, indent=1), "utf-8")
 
 
+def tell_shortfall(plan: Preflight) -> str | None:
+    """What the steps of a run will not come to; None when it reads everything."""
+    left = sum(phase.windows_not_reached for phase in plan.phases)
+    if not left:
+        return None
+    whole = sum(phase.windows for phase in plan.phases)
+    examples = plan.examples + plan.examples_not_reached
+    return (
+        f"Not everything is read: {left:,} of {whole:,} windows are not, and nothing of "
+        f"{plan.examples_not_reached:,} of {examples:,} examples, for max_steps (or less than an epoch) ends it before."
+    )
+
+
+def notes_on(name: str, changes: Mapping[str, Any], preset: LoraPreset) -> list[str]:
+    """What a person should know of a preset before its run begins."""
+    told = []
+    if (steps := lifted_steps(name, changes)) is not None:
+        told.append(f"Epochs were asked for, so the preset's max_steps of {steps:,} does not hold.")
+    if preset.role_names:
+        names = " and ".join(preset.role_names[role] for role in ("user", "assistant"))
+        told.append(
+            f"The names {names} stand in place of the base's own chat format: the adapter answers well only "
+            "to conversations that are written in this way."
+        )
+    return told
+
+
 def tell_step(step: StepDone) -> str:
     """Loss, tokens per second, time left."""
     told = f"loss {step.loss:.3f}"
@@ -100,33 +132,37 @@ def tell_step(step: StepDone) -> str:
     return f"{told}, {step.tokens / step.seconds:,.0f} tokens/s, {tell_time(left)} left"
 
 
-def read_steps(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a log, one per step, in order; a line torn by a crash is passed over."""
-    found: dict[int, dict[str, Any]] = {}
+def _step_lines(folder: Path) -> Iterator[dict[str, Any]]:
+    """All lines of a log as they were written; one torn by a crash is passed over."""
     try:
         lines = (folder / STEPS).read_text("utf-8").splitlines()
     except FileNotFoundError:
-        return []
+        return
     for line in lines:
         try:
             value = json.loads(line)
-            found[int(value["step"])] = value
+            int(value["step"]), int(value["first_step"]), float(value["seconds"])
         except (ValueError, KeyError, TypeError):
             continue
-    return [found[step] for step in sorted(found)]
+        yield value
 
 
-def tell_time(seconds: float) -> str:
-    """`40 s`, `12 min`, `3 h 20 min`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+def earlier_seconds(folder: Path) -> float:
+    """Seconds between the steps of the sessions before the last one, of a run that was taken up again."""
+    total, last = 0.0, (0, 0.0)
+    for line in _step_lines(folder):
+        begun, seconds = int(line["first_step"]), float(line["seconds"])
+        if last[0] and (begun != last[0] or seconds < last[1]):
+            total += last[1]
+        last = (begun, seconds)
+    return total
 
 
 def tell_bytes(number: float) -> str:
-    """`1.5 GiB`, `300 MiB`."""
-    return f"{number / (1 << 30):.1f} GiB" if number >= 1 << 30 else f"{number / (1 << 20):.0f} MiB"
+    """`1.5 GiB`, `300 MiB`, `98 KiB`."""
+    if number >= 1 << 30:
+        return f"{number / (1 << 30):.1f} GiB"
+    return f"{number / (1 << 20):.0f} MiB" if number >= 1 << 20 else f"{number / (1 << 10):.0f} KiB"
 
 
 def read_value(path: Path) -> Any | None:

@@ -13,6 +13,7 @@ from schemas.settings import LoraPreset
 from schemas.training_run import Need, PhaseRun, Piece, SaidSample, ShownWindow, StepPoint, TrainingRun
 from storage.home import Home
 from storage.store import translated
+from tasks.reports.templates import tell_time
 from tasks.reports.training import render_training
 from tasks.trained import PRESET, STAGE, base_name, read_origin
 from tasks.training_log import (
@@ -20,6 +21,7 @@ from tasks.training_log import (
     NOTES,
     PREFLIGHT,
     SAMPLES,
+    earlier_seconds,
     logs_of,
     read_lines,
     read_list,
@@ -33,13 +35,15 @@ def run_view(home: Home, name: str, fingerprint: str, account: dict[str, Any], f
     preset = LoraPreset.model_validate_json((folder / PRESET).read_text("utf-8"))
     corpus, build = read_origin(folder)
     logs = logs_of(home, STAGE, fingerprint)
+    system = [("System prompt", preset.system)] if preset.system else []
     facts = [
         ("Adapter", str(folder)),
         ("Fingerprint", fingerprint),
         ("Corpus", corpus),
         ("Build of the corpus", build),
         ("Template", account["template"]),
-        ("Base", f"{account['base_identity']} ({account['quantization']}, {account['dtype']})"),
+        *system,
+        ("Base", _base(account)),
         ("Adapted layers", f"{', '.join(account['target_modules'])} ({account['adapted_layers']} in all)"),
         ("Trainable weights", f"{account['trainable_parameters']:,} of {account['base_parameters']:,}"),
         ("Libraries", ", ".join(f"{k} {v}" for k, v in account["libraries"].items())),
@@ -58,6 +62,7 @@ def run_view(home: Home, name: str, fingerprint: str, account: dict[str, Any], f
         phases=phases_of(account, folder),
         set_aside=left_aside(account),
         examples=account["examples"],
+        examples_in=account["examples"] + sum(account["examples_set_aside"].values()),
         validation_examples=account["validation_examples"],
         replies=account["replies"],
         tokens=account["tokens"],
@@ -86,6 +91,7 @@ def phases_of(account: dict[str, Any], folder: Path) -> tuple[PhaseRun, ...]:
                 ),
                 validation_before=phase["validation_loss_before"],
                 validation_after=phase["validation_loss_after"],
+                passes=phase.get("passes"),
                 **{name: phase[name] for name in _OF_PHASE},
             )
         )
@@ -93,7 +99,7 @@ def phases_of(account: dict[str, Any], folder: Path) -> tuple[PhaseRun, ...]:
     return tuple(phases)
 
 
-_OF_PHASE = ("name", "examples", "windows", "tokens", "trained_tokens", "learning_rate", "epochs")
+_OF_PHASE = ("name", "examples", "windows", "tokens", "trained_tokens", "learning_rate")
 
 
 def shown_of(folder: Path) -> tuple[ShownWindow, ...]:
@@ -130,6 +136,13 @@ def notes_of(account: dict[str, Any], logs: Path) -> tuple[str, ...]:
     return tuple(dict.fromkeys(notes))
 
 
+def _base(account: dict[str, Any]) -> str:
+    """What the base was, in words."""
+    held = {"none": "not quantized", "nf4": "in 4 bits", "int8": "in 8 bits"}[account["quantization"]]
+    made = "made for this run, from the preset" if account["base_is_demo"] else account["base_identity"]
+    return f"{made}; {held}, computing in {account['dtype']}"
+
+
 def _backend(account: dict[str, Any]) -> str:
     name = {"trl": "TRL + PEFT", "unsloth": "Unsloth"}.get(account["backend"], account["backend"])
     return str(name)
@@ -141,11 +154,13 @@ def needs_of(logs: Path) -> tuple[Need, ...]:
     if plan is None:
         return ()
     memory = Memory.model_validate(plan["memory"])
-    return needs_told(Preflight.model_validate(plan), memory, measured)
+    return needs_told(Preflight.model_validate(plan), memory, measured, earlier_seconds(logs))
 
 
-def needs_told(plan: Preflight, memory: Memory, measured: dict[str, Any]) -> tuple[Need, ...]:
-    """The lines of a preflight; `measured` may be empty."""
+def needs_told(
+    plan: Preflight, memory: Memory, measured: dict[str, Any], earlier: float = 0.0
+) -> tuple[Need, ...]:
+    """The lines of a preflight; `measured` may be empty. `earlier`: seconds of sessions before the last one."""
     free = (
         f"{tell_bytes(plan.free_bytes)} free on {plan.device}" if plan.free_bytes is not None else plan.device
     )
@@ -154,15 +169,23 @@ def needs_told(plan: Preflight, memory: Memory, measured: dict[str, Any]) -> tup
         for name in type(memory).model_fields
     ]
     taken, hours = measured.get("seconds"), plan.hours
+    peak, held = measured.get("peak_bytes"), measured.get("held_bytes", 0)
+    before = f"; the process held {tell_bytes(held)} before (libraries, mostly)" if held else ""
+    note = "estimated from ten steps; unknown before them"
+    if taken is not None and earlier:
+        note = (
+            f"of all sessions: the run was taken up again, and the last one took {tell_time(taken)}; of those before, "
+            "what passed from their first step to their last"
+        )
     return (
         *parts,
-        Need(part="memory in all", estimated=memory.total, measured=measured.get("peak_bytes"),
-             note=f"{free}; measured is the peak of the whole process, libraries included"),
+        Need(part="memory in all", estimated=memory.total,
+             measured=None if peak is None else max(0, peak - held),
+             note=f"{free}; measured is what the training took at its peak{before}"),
         Need(part="disk", estimated=plan.disk_bytes, note=f"{tell_bytes(plan.free_disk_bytes)} free"),
         Need(part="steps", estimated=plan.steps, unit="steps"),
-        Need(part="time", estimated=None if hours is None else hours * 60,
-             measured=None if taken is None else taken / 60, unit="minutes",
-             note="estimated from ten steps; unknown before them"),
+        Need(part="time", estimated=None if hours is None else hours * 3600,
+             measured=None if taken is None else taken + earlier, unit="seconds", note=note),
         Need(part="speed", measured=measured.get("tokens_per_second"), unit="tokens/s"),
     )  # fmt: skip
 

@@ -92,11 +92,12 @@ def corpus_of(home: Home, given: argparse.Namespace) -> tuple[str | None, str]:
 def _tell_plan(given: argparse.Namespace, home: Home, corpus: str, changes: dict[str, Any]) -> int:
     """What a run would read and take. Nothing is written but temporary files in the home's cache."""
     from tasks.planning_training import preflight_lines, preflight_of
+    from tasks.training_log import notes_on
 
     preset = load_lora_preset(given.preset, changes)
     console = Console(stderr=given.json, highlight=False, soft_wrap=True, markup=False)
     plan = preflight_of(home, corpus, preset)
-    for line in preflight_lines(plan):
+    for line in [*notes_on(given.preset, changes, preset), *preflight_lines(plan)]:
         console.print(line)
     console.print("Nothing was trained. To do it: the same command without --dry-run.")
     return print_json(given, {"corpus": corpus, "preset": given.preset, **plan.model_dump(mode="json")})

@@ -12,8 +12,9 @@ from models.lora.bases import base_identity, find_base, load_tokenizer
 from models.lora.corpus import load_split, texts_of
 from models.lora.demo_base import build_demo_base, train_tokenizer
 from models.lora.loading import torch_dtype
-from models.lora.preflight import PlannedPhase, Preflight, plan_disk, plan_memory, rows_not_reached
+from models.lora.preflight import PlannedPhase, Preflight, plan_disk, plan_memory
 from models.lora.preparing import Split, check_phases, check_share, prepare_split
+from models.lora.reached import Reading, count_windows, sum_up
 from models.lora.schedule import Batch, PhasePlan, plan_phases
 from models.lora.shapes import read_shape
 from models.lora.template import Template, agree
@@ -39,6 +40,7 @@ class Job:
     train: Split
     validation: Split
     rows: tuple[Any, ...]
+    reading: Reading
     plans: tuple[PhasePlan, ...]
     batch: Batch
     preflight: Preflight
@@ -64,12 +66,13 @@ def plan_job(preset: LoraPreset, corpus: Corpus, work: Path, cache: Path | None,
     check_share(train.total(), preset)
     held_out = load_split(corpus.get("validation", ()), work / "data" / "validation")
     validation = prepare_split(held_out, preset, template, tokenizer)
-    rows = tuple(_trainer_rows(train.phase(number), preset) for number in train.counts)
+    rows, members = zip(*(_trainer_rows(train.phase(number), preset) for number in train.counts), strict=True)
+    reading = count_windows(train.windows, members)
     plans = plan_phases(preset, [0 if one is None else len(one) for one in rows])
-    preflight = _preflight(preset, backend, base, train, validation, plans, batch, work)
+    preflight = _preflight(preset, backend, base, train, reading, validation, plans, batch, work)
     return Job(
-        preset, backend, base, revision, identity, tokenizer, template, train, validation, rows, plans, batch,
-        preflight, work,
+        preset, backend, base, revision, identity, tokenizer, template, train, validation, rows, reading, plans,
+        batch, preflight, work,
     )  # fmt: skip
 
 
@@ -84,36 +87,52 @@ def _open_base(
     return work / "base", None, tokenizer
 
 
-def _trainer_rows(windows: Any | None, preset: LoraPreset) -> Any | None:
-    """The columns that a trainer takes; packed best fit first, each window whole, where the preset asks for it."""
+def _trainer_rows(windows: Any | None, preset: LoraPreset) -> tuple[Any | None, list[list[int]] | None]:
+    """The columns that a trainer takes; packed best fit first, each window whole, where the preset asks for it.
+
+    Beside them, for packed rows, which windows each is made of.
+    """
     if windows is None:
-        return None
+        return None, None
     bare = windows.select_columns(["input_ids", "labels"])
     if not preset.packing:
-        return bare
+        return bare, None
     from trl import pack_dataset
 
-    packed = pack_dataset(bare, preset.max_length, "bfd", {"load_from_cache_file": False})
+    numbered = bare.map(
+        _number, batched=True, with_indices=True, load_from_cache_file=False, new_fingerprint="numbered"
+    )
+    packed = pack_dataset(numbered, preset.max_length, "bfd", {"load_from_cache_file": False})
     tokens = sum(len(ids) for ids in bare["input_ids"])
     kept = sum(len(ids) for ids in packed["input_ids"])
     if kept != tokens:
         raise StageFailed(f"packing lost tokens: {kept} of {tokens} are left", fix="Set packing: false.")
-    return packed
+    members = [list(dict.fromkeys(row)) for row in packed["number"]]
+    return packed.remove_columns("number"), members
+
+
+def _number(rows: Mapping[str, Any], numbers: Sequence[int]) -> dict[str, list[list[int]]]:
+    """Every token with the number of its window: packing moves all columns alike."""
+    return {"number": [[n] * len(ids) for n, ids in zip(numbers, rows["input_ids"], strict=True)]}
 
 
 def _preflight(
-    preset: LoraPreset, backend: str, base: Path, train: Split, validation: Split,
+    preset: LoraPreset, backend: str, base: Path, train: Split, reading: Reading, validation: Split,
     plans: Sequence[PhasePlan], batch: Batch, work: Path,
 ) -> Preflight:  # fmt: skip
     shape, total = read_shape(base, preset), train.total()
     width = torch_dtype(preset).itemsize
     memory, device, free = plan_memory(shape, preset, batch, total.longest, width)
     disk, free_disk = plan_disk(shape, total.tokens, work)
+    read = reading.read(((plan, batch) for plan in plans), preset.seed)
+    examples = sum_up(read).examples
     return Preflight(
         backend=backend,
         device=device,
-        phases=tuple(_planned(preset, train, plan) for plan in plans),
+        phases=tuple(_planned(train, plan, read) for plan in plans),
         validation_windows=validation.total().windows,
+        examples=examples,
+        examples_not_reached=sum_up(reading.figures).examples - examples,
         steps=sum(plan.steps for plan in plans),
         tokens=total.tokens,
         memory=memory,
@@ -123,9 +142,8 @@ def _preflight(
     )
 
 
-def _planned(preset: LoraPreset, train: Split, plan: PhasePlan) -> PlannedPhase:
+def _planned(train: Split, plan: PhasePlan, read: Any) -> PlannedPhase:
     counts = train.counts[plan.number]
-    left = rows_not_reached(plan, Batch(preset.batch_size, preset.gradient_accumulation))
     return PlannedPhase(
         number=plan.number,
         name=plan.name,
@@ -137,6 +155,6 @@ def _planned(preset: LoraPreset, train: Split, plan: PhasePlan) -> PlannedPhase:
         tokens=counts.tokens,
         trained_tokens=counts.trained_tokens,
         steps=plan.steps,
-        windows_not_reached=left * counts.windows // max(1, plan.rows),
+        windows_not_reached=counts.windows - read["phase"].to_pylist().count(plan.number),
         set_aside=dict(sorted(counts.set_aside.items())),
     )

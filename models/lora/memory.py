@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -117,10 +118,23 @@ def _left_in_group() -> int | None:
         return None
 
 
-def peak_memory() -> int:
-    """The most bytes that this process (on a GPU: its tensors there) ever held."""
-    import resource
+def held_memory() -> int:
+    """Bytes that this process (on a GPU: its tensors there) holds now; the peak is measured anew from here on."""
+    import torch
 
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+        return int(torch.cuda.memory_allocated())
+    try:
+        Path("/proc/self/clear_refs").write_text("5", "ascii")
+        held = Path("/proc/self/statm").read_text("ascii").split()[1]
+    except OSError:  # no such system: then the peak before is the best that is known
+        return peak_memory()
+    return int(held) * resource.getpagesize()
+
+
+def peak_memory() -> int:
+    """The most bytes that this process (on a GPU: its tensors there) held since `held_memory`, or ever."""
     import torch
 
     if torch.cuda.is_available():

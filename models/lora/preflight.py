@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from models.lora.memory import Memory, estimate_memory, free_memory
-from models.lora.schedule import Batch, PhasePlan
+from models.lora.schedule import Batch
 from models.lora.shapes import BaseShape
 from schemas.errors import StoreError, UsageError
 from schemas.settings import LoraPreset
@@ -37,7 +37,11 @@ class PlannedPhase(BaseModel):
 
 
 class Preflight(BaseModel):
-    """What a run will do and take. `hours` is null until ten steps are done; `free_bytes` where nobody says."""
+    """What a run will do and take. `hours` is null until ten steps are done; `free_bytes` where nobody says.
+
+    `examples` are those of which it will read at least one window, `examples_not_reached` those of which none:
+    distinct ones, however many phases they stand in.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -45,6 +49,8 @@ class Preflight(BaseModel):
     device: str
     phases: tuple[PlannedPhase, ...]
     validation_windows: int
+    examples: int
+    examples_not_reached: int
     steps: int
     tokens: int
     memory: Memory
@@ -80,11 +86,6 @@ def plan_disk(shape: BaseShape, tokens: int, folder: Path) -> tuple[int, int]:
             fix="Free some space and run the same command again.",
         )
     return needed, free
-
-
-def rows_not_reached(plan: PhasePlan, batch: Batch) -> int:
-    """Rows of a phase that its steps do not come to, because max_steps or less than an epoch ends it."""
-    return max(0, plan.rows - plan.steps * batch.size * batch.accumulation)
 
 
 def _advice(

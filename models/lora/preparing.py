@@ -40,10 +40,13 @@ class Counts:
 
 @dataclass(frozen=True)
 class Split:
-    """Windows of a split: a `datasets.Dataset` with example_id, phase, input_ids, labels; None when there is none."""
+    """Windows of a split: a `datasets.Dataset` with example_id, phase, window (its number within the
+    example), replies, input_ids, labels; None when there is none."""
 
     windows: Any | None
     counts: Mapping[int, Counts]
+    #: Examples that gave no window in any phase, each once, with the first reason.
+    set_aside: Mapping[str, str] = field(default_factory=dict)
 
     def phase(self, number: int) -> Any | None:
         """The windows of one phase, in corpus order."""
@@ -74,17 +77,18 @@ def prepare_split(dataset: Any | None, preset: LoraPreset, template: Template, t
     if dataset is None:
         return Split(None, counts)
     cutter = _Cutter(preset, template, tokenizer, counts)
+    whole = {name: Value("int32") for name in ("phase", "window", "replies")}
     numbers = {"input_ids": List(Value("int32")), "labels": List(Value("int32"))}
     windows = dataset.map(
         cutter.cut_rows,
         batched=True,
         batch_size=64,
         remove_columns=dataset.column_names,
-        features=Features({"example_id": Value("string"), "phase": Value("int32"), **numbers}),
+        features=Features({"example_id": Value("string"), **whole, **numbers}),
         load_from_cache_file=False,
         new_fingerprint="windows",  # else `datasets` would pickle the tokenizer to name its cache file
     )
-    return Split(windows if len(windows) else None, counts)
+    return Split(windows if len(windows) else None, counts, cutter.without_window())
 
 
 class _Cutter:
@@ -96,18 +100,27 @@ class _Cutter:
         self._preset, self._template, self._tokenizer, self._counts = preset, template, tokenizer, counts
         self._end = tokenizer.convert_tokens_to_ids(template.end)
         self._first: dict[str, int] = {}
+        self._cut_up: set[str] = set()
+        self._reasons: dict[str, str] = {}
 
     def cut_rows(self, rows: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
-        columns: dict[str, list[Any]] = {"example_id": [], "phase": [], "input_ids": [], "labels": []}
+        names = ("example_id", "phase", "window", "replies", "input_ids", "labels")
+        columns: dict[str, list[Any]] = {name: [] for name in names}
         keys = zip(rows["example_id"], rows["phase"], rows["messages"], strict=True)
         for example, phase, messages in keys:
             number = self._phase(phase)
-            for window in self._cut((example, phase), messages, self._counts[number]):
+            for place, window in enumerate(self._cut((example, phase), messages, self._counts[number])):
                 columns["example_id"].append(example)
                 columns["phase"].append(number)
+                columns["window"].append(place)
+                columns["replies"].append(len(window.replies))
                 columns["input_ids"].append(window.tokens.input_ids)
                 columns["labels"].append(window.tokens.labels)
         return columns
+
+    def without_window(self) -> dict[str, str]:
+        """Examples that gave no window in any phase, with the first reason."""
+        return {example: why for example, why in self._reasons.items() if example not in self._cut_up}
 
     def _phase(self, given: int) -> int:
         if not self._preset.phases:
@@ -129,23 +142,26 @@ class _Cutter:
             counts.set_aside["in_another_phase_too"] += 1
             return []
         if not any(message["trainable"] for message in messages):
-            counts.set_aside["nothing_to_train"] += 1
-            return []
+            return self._aside(example, "nothing_to_train", counts)
         done = self._windows(messages)
         if done is None:
-            counts.set_aside["refused_by_template"] += 1
             counts.replies_left_out += sum(bool(message["trainable"]) for message in messages)
-            return []
+            return self._aside(example, "refused_by_template", counts)
         counts.replies_too_long += len(done.too_long)
         counts.replies_left_out += len(done.left_out)
         counts.defused += done.defused
         if not done.windows:
-            counts.set_aside["too_long" if done.too_long else "refused_by_template"] += 1
-            return []
+            return self._aside(example, "too_long" if done.too_long else "refused_by_template", counts)
         counts.examples += 1
+        self._cut_up.add(example)
         for window in done.windows:
             self._count(window, counts)
         return done.windows
+
+    def _aside(self, example: str, reason: str, counts: Counts) -> list[Window]:
+        counts.set_aside[reason] += 1
+        self._reasons.setdefault(example, reason)
+        return []
 
     def _windows(self, messages: Sequence[Mapping[str, Any]]) -> Cut | None:
         preset = self._preset

@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict
 class PhaseResult(BaseModel):
     """A finished phase. Losses are in nats per trained token; null where there was nothing to measure.
 
-    `tokens` and `trained_tokens` are those of one pass. `windows_not_reached` are left when max_steps (or less than an
-    epoch) ended the phase. `batch_size` is smaller than the preset's where the memory did not do.
+    `examples` are rows: one that is repeated within a phase counts again. `tokens` and `trained_tokens` are those of
+    one pass; `passes` is how often the rows were really read. `windows_not_reached` are left when max_steps (or less
+    than an epoch) ended the phase. `batch_size` is smaller than the preset's where the memory did not do.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -18,6 +19,7 @@ class PhaseResult(BaseModel):
     name: str
     learning_rate: float
     epochs: float
+    passes: float
     steps: int
     batch_size: int
     gradient_accumulation: int
@@ -39,10 +41,11 @@ class LoraResult(BaseModel):
     """A finished run. Equal inputs give an equal result: no time, host or path is in it.
 
     Losses are cross entropies in nats per trained token; those of the run are the first phase's first and the last
-    phase's last. `examples` were trained on; `examples_set_aside` counts the other rows of the training split by reason
-    (`too_long`: not one trainable reply fits; `nothing_to_train`; `refused_by_template`; `in_another_phase_too`),
-    `replies_too_long` and `replies_left_out` the trainable replies that reached no window. `tokens` and
-    `trained_tokens` are those of one pass over the training set. `backend` is what really trained;
+    phase's last. `examples` were read, at least in part, and `windows`, `replies`, `tokens`, `trained_tokens` are what
+    was read of them: each counts once, however many phases and passes read it. `examples_set_aside` counts the other
+    examples of the training split by reason (`too_long`: not one trainable reply fits; `nothing_to_train`;
+    `refused_by_template`; `not_reached`: the steps ended before), `replies_too_long` and `replies_left_out` the
+    trainable replies of all phases that reached no window. `backend` is what really trained;
     `template` is the digest of the handshake; `marks_defused` special marks in people's texts that were made harmless.
     """
 

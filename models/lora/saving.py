@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from models.lora.inspection import Shown
-from models.lora.rendering import IGNORED
 from models.lora.template import Template
 
 #: Where the demo base lies, as seen from the adapter's own folder.
@@ -52,22 +51,17 @@ def write_shown(shown: Sequence[Shown], path: Path) -> None:
     path.write_text("".join(one.model_dump_json() + "\n" for one in shown), "utf-8")
 
 
-def write_seen(windows: Any, path: Path) -> None:
-    """Parquet: every example of the training, by phase, with its windows, tokens and trained tokens."""
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
+def write_seen(read: Any, path: Path) -> None:
+    """Parquet: every example that was read, by phase, with its windows, tokens and trained tokens.
+
+    `read` are the figures of the windows that were read; one that a phase repeats counts once.
+    """
     import pyarrow.parquet as pq
 
-    tables = []
-    for batch in windows.with_format("arrow").iter(batch_size=1000):
-        labels = pc.list_flatten(batch["labels"]).to_numpy()
-        lengths = pc.list_value_length(batch["labels"]).to_numpy()
-        starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-        trained = np.add.reduceat((labels != IGNORED).astype(np.int64), starts)
-        numbers = {"tokens": lengths.astype(np.int64), "trained_tokens": trained}
-        tables.append(pa.table({"example_id": batch["example_id"], "phase": batch["phase"], **numbers}))
-    grouped = pa.concat_tables(tables).group_by(["example_id", "phase"], use_threads=False)
-    found = grouped.aggregate([("tokens", "count"), ("tokens", "sum"), ("trained_tokens", "sum")])
+    numbers = ("tokens", "trained_tokens")
+    windows = read.group_by(["example_id", "phase", "window"], use_threads=False)
+    once = windows.aggregate([(name, "max") for name in numbers])
+    grouped = once.group_by(["example_id", "phase"], use_threads=False)
+    found = grouped.aggregate([("tokens_max", "count"), *((f"{name}_max", "sum") for name in numbers)])
     names = ["example_id", "phase", "windows", "tokens", "trained_tokens"]
     pq.write_table(found.rename_columns(names), path, compression="zstd")

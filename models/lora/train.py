@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from models.lora.checkpoints import write_whole
 from models.lora.curriculum import PhaseRecord, Trained, read_batch, train_phases
@@ -16,9 +18,10 @@ from models.lora.demo_base import DESCRIPTION
 from models.lora.inspection import show_windows
 from models.lora.job import Corpus, Job, plan_job
 from models.lora.loading import torch_dtype
-from models.lora.memory import peak_memory
+from models.lora.memory import held_memory, peak_memory
 from models.lora.preflight import Preflight
 from models.lora.proof import check_moved, check_reread
+from models.lora.reached import sum_up
 from models.lora.result import LoraResult, PhaseResult
 from models.lora.saving import (
     BASE_REFERENCE,
@@ -30,6 +33,7 @@ from models.lora.saving import (
     write_seen,
     write_shown,
 )
+from models.lora.training import import_trainer
 from models.lora.watching import Measured, Watcher
 from models.quiet import forbid_telemetry, quiet_datasets, quiet_libraries
 from schemas.errors import StoreError
@@ -99,9 +103,10 @@ def _train(
     watcher.planned(job.preflight)
     shown = show_windows(job.train.windows, job.tokenizer)
     watcher.showed(shown)
-    begun = time.perf_counter()
+    import_trainer()  # else its libraries would be counted as memory of the training
+    held, begun = held_memory(), time.perf_counter()
     trained = train_phases(job, watcher)
-    watcher.measured(Measured(peak_memory(), time.perf_counter() - begun, trained.tokens_per_second))
+    watcher.measured(Measured(peak_memory(), held, time.perf_counter() - begun, trained.tokens_per_second))
     check_moved(trained.model)
     _write(job, trained, out)
     write_shown(shown, out / SHOWN)
@@ -116,7 +121,12 @@ def _write(job: Job, trained: Trained, out: Path) -> None:
     named = BASE_REFERENCE if isinstance(job.preset.base, DemoBase) else job.preset.base.name
     save_adapter(trained.model, job.tokenizer, job.template, out / ADAPTER, named, job.base_revision)
     write_curve(((record.plan.number, record.steps) for record in trained.phases), out / CURVE)
-    write_seen(job.train.windows, out / SEEN)
+    write_seen(_read(job, trained), out / SEEN)
+
+
+def _read(job: Job, trained: Trained) -> Any:
+    """The figures of the windows that were really read, with the batch that each phase really had."""
+    return job.reading.read(((record.plan, record.batch) for record in trained.phases), job.preset.seed)
 
 
 @contextmanager
@@ -164,7 +174,12 @@ def _refusals_told(where: Path) -> Iterator[None]:
 
 
 def _result(job: Job, trained: Trained) -> LoraResult:
-    preset, total = job.preset, job.train.total()
+    preset, whole, read = job.preset, job.train.total(), _read(job, trained)
+    total, prepared = sum_up(read), sum_up(job.reading.figures)
+    aside = Counter(job.train.set_aside.values())
+    if prepared.examples > total.examples:
+        aside["not_reached"] = prepared.examples - total.examples
+    held_out = job.validation.windows
     steps = [step for record in trained.phases for step in record.steps]
     measured = [record for record in trained.phases if record.steps]
     return LoraResult(
@@ -178,16 +193,16 @@ def _result(job: Job, trained: Trained) -> LoraResult:
         dtype=str(torch_dtype(preset)).removeprefix("torch."),
         template=job.template.digest,
         out_of_memory=trained.out_of_memory,
-        phases=tuple(_phase(job, record) for record in trained.phases),
+        phases=tuple(_phase(job, record, read) for record in trained.phases),
         steps=len(steps),
         examples=total.examples,
-        examples_set_aside=dict(sorted(total.set_aside.items())),
-        validation_examples=job.validation.total().examples,
+        examples_set_aside=dict(sorted(aside.items())),
+        validation_examples=0 if held_out is None else len(held_out.unique("example_id")),
         windows=total.windows,
         replies=total.replies,
-        replies_too_long=total.replies_too_long,
-        replies_left_out=total.replies_left_out,
-        marks_defused=total.defused,
+        replies_too_long=whole.replies_too_long,
+        replies_left_out=whole.replies_left_out,
+        marks_defused=whole.defused,
         tokens=total.tokens,
         trained_tokens=total.trained_tokens,
         vocab_size=len(job.tokenizer),
@@ -203,7 +218,7 @@ def _result(job: Job, trained: Trained) -> LoraResult:
     )
 
 
-def _phase(job: Job, record: PhaseRecord) -> PhaseResult:
+def _phase(job: Job, record: PhaseRecord, read: Any) -> PhaseResult:
     plan = record.plan
     counts, planned = job.train.counts[plan.number], job.preflight.phases[plan.number - 1]
     return PhaseResult(
@@ -211,13 +226,14 @@ def _phase(job: Job, record: PhaseRecord) -> PhaseResult:
         name=plan.name,
         learning_rate=plan.learning_rate,
         epochs=plan.epochs,
+        passes=_passes(record),
         steps=len(record.steps),
         batch_size=record.batch.size,
         gradient_accumulation=record.batch.accumulation,
         examples=counts.examples,
         examples_set_aside=planned.set_aside,
         windows=counts.windows,
-        windows_not_reached=planned.windows_not_reached,
+        windows_not_reached=counts.windows - read["phase"].to_pylist().count(plan.number),
         replies=counts.replies,
         tokens=counts.tokens,
         trained_tokens=counts.trained_tokens,
@@ -227,3 +243,8 @@ def _phase(job: Job, record: PhaseRecord) -> PhaseResult:
         validation_loss_before=record.before,
         validation_loss_after=record.after,
     )
+
+
+def _passes(record: PhaseRecord) -> float:
+    plan, taken = record.plan, len(record.steps) * record.batch.size * record.batch.accumulation
+    return min(plan.epochs, taken / plan.rows) if plan.rows else 0.0

@@ -31,6 +31,14 @@ class Step:
 OnStep = Callable[[Step, int], None]
 
 
+def import_trainer() -> None:
+    """Load the libraries that a training needs, which takes memory and time of its own."""
+    import peft  # noqa: F401
+    import trl
+
+    assert trl.SFTTrainer  # it is imported when it is looked at
+
+
 def make_trainer(
     model: Any, tokenizer: Any, preset: LoraPreset, plan: PhasePlan, batch: Batch, rows: Any, work: Path
 ) -> Any:

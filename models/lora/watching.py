@@ -29,9 +29,11 @@ class StepDone:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a run took on this machine; no part of its result. Bytes are the process's (or the device's) peak."""
+    """What a run took on this machine; no part of its result. Bytes are the process's (or the device's): its peak, and
+    what it held when everything was imported and no model was loaded yet."""
 
     peak_bytes: int
+    held_bytes: int
     seconds: float
     tokens_per_second: float | None
 

@@ -41,11 +41,23 @@ def preset_values(kind: str, name: str) -> dict[str, Any]:
 
 
 def load_lora_preset(name: str, changes: Mapping[str, Any] | None = None) -> LoraPreset:
-    """A model preset by name or YAML path, with some of its settings changed. Raises SettingsError."""
+    """A model preset by name or YAML path, with some of its settings changed. Raises SettingsError.
+
+    Who asks for epochs gets them: the preset's own max_steps does not hold then.
+    """
+    lifted = {} if lifted_steps(name, changes or {}) is None else {"max_steps": None}
     try:
-        return LoraPreset.model_validate(_merge(preset_values("train", name), changes or {}))
+        return LoraPreset.model_validate(_merge(preset_values("train", name), {**(changes or {}), **lifted}))
     except ValidationError as error:
         raise settings_error(error, LoraPreset, f"model preset {name}") from None
+
+
+def lifted_steps(name: str, changes: Mapping[str, Any]) -> int | None:
+    """The preset's max_steps where changes that name epochs, and no max_steps, lift it; else None."""
+    if "epochs" not in changes or "max_steps" in changes:
+        return None
+    steps: int | None = preset_values("train", name).get("max_steps")
+    return steps
 
 
 def load_build_settings(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -17,12 +17,15 @@ UNKNOWN = "not given: find out before you pass the adapter on"
 
 @dataclass(frozen=True)
 class CardFacts:
-    """What a card tells. `sources` maps a source to its examples in the training split, `licenses` to its licence."""
+    """What a card tells of the adapter `name`. `sources` maps a source to its distinct examples that were read,
+    `licenses` to its licence; `base_is_local`: the preset names a folder of the machine that trained."""
 
+    name: str
     preset: str
     preset_values: Mapping[str, Any]
     base: str
     base_is_demo: bool
+    base_is_local: bool
     base_license: str | None
     result: Mapping[str, Any]
     corpus: str
@@ -33,8 +36,6 @@ class CardFacts:
     languages: Mapping[str, int]
     filter_settings: Mapping[str, Any]
     template: str | None = None
-    examples: int = 0
-    notes: tuple[str, ...] = field(default=())
 
 
 def render_card(facts: CardFacts) -> str:
@@ -67,7 +68,7 @@ def _opening(facts: CardFacts) -> str:
         else ""
     )
     return (
-        f"# LoRA adapter: {_plain(facts.preset)}\n\n"
+        f"# {_plain(facts.name)}\n\nA LoRA adapter, made with this preset: {_plain(facts.preset)}\n\n"
         "**This is an AI.** It is a language model's adapter, trained on conversations; it is not a person, has no "
         "body and no memories of its own, and says things that are not true. Whoever talks with it must be told so, "
         "whatever name and voice it was given." + demo
@@ -78,7 +79,9 @@ def _training(facts: CardFacts) -> str:
     result, preset = facts.result, facts.preset_values
     rows: list[tuple[str, object]] = [
         ("base", facts.base),
+        ("identity of the base", result["base_identity"]),
         ("licence of the base", facts.base_license or "see the base's own card"),
+        ("trained by", f"{result['backend']}, quantization {result['quantization']}, {result['dtype']}"),
         ("rank / alpha / dropout", f"{preset['rank']} / {preset['alpha']} / {preset['dropout']:g}"),
         ("adapted layers", f"{', '.join(result['target_modules'])} ({result['adapted_layers']} in all)"),
         ("trainable of all weights", f"{result['trainable_parameters']:,} of {result['base_parameters']:,}"),
@@ -88,30 +91,63 @@ def _training(facts: CardFacts) -> str:
     if result.get("validation_loss_after") is not None:
         before, after = result["validation_loss_before"], result["validation_loss_after"]
         rows.append(("loss on held-out examples, before and after", f"{before:.4f}, {after:.4f}"))
+    else:
+        rows.append(("loss on held-out examples", "not measured: nothing was held out"))
     return "## Training\n\n" + _table(("", ""), rows)
 
 
 def _data(facts: CardFacts) -> str:
     result = facts.result
-    aside = ", ".join(f"{n:,} {_plain(reason)}" for reason, n in result["examples_set_aside"].items() if n)
+    set_aside = result["examples_set_aside"]
+    aside = ", ".join(f"{n:,} {_plain(why.replace('_', ' '))}" for why, n in set_aside.items() if n)
+    whole = result["examples"] + sum(set_aside.values())
+    left = sum(phase["windows_not_reached"] for phase in result["phases"])
+    short = f" The steps ended before they came to {left:,} of the windows." if left else ""
     text = (
-        f"## Data\n\n{result['examples']:,} examples with {result['replies']:,} replies to learn; loss lies on "
-        f"{result['trained_tokens']:,} of {result['tokens']:,} tokens. Set aside: {aside or 'nothing'}.\n\n"
+        f"## Data\n\nRead: {result['examples']:,} of {whole:,} distinct examples, with {result['replies']:,} replies "
+        f"to learn; loss lies on {result['trained_tokens']:,} of {result['tokens']:,} tokens. "
+        f"Not read: {aside or 'nothing'}.{short}\n\n"
     )
     rows = [
         (source, f"{count:,}", facts.licenses.get(source) or UNKNOWN)
         for source, count in facts.sources.items()
     ]
+    if len(result["phases"]) > 1:
+        phases = [
+            (f"{phase['number']}. {phase['name']}", f"{phase['examples']:,}", f"{phase['steps']:,}")
+            for phase in result["phases"]
+        ]
+        text += "An example may stand in several phases, as a row in each.\n\n"
+        text += _table(("phase", "rows", "steps"), phases) + "\n\n"
     text += _table(("source", "examples", "licence"), rows)
     spoken = ", ".join(f"{_plain(code)} ({count:,})" for code, count in facts.languages.items())
     return f"{text}\n\nLanguages, by examples: {spoken or 'not known'}."
 
 
 def _use(facts: CardFacts) -> str:
+    values = facts.preset_values
+    if names := values.get("role_names"):
+        spoken = _plain(f"{names['user']} and {names['assistant']}")
+        form = f"which writes the names {spoken} in place of the base's own chat format"
+    else:
+        form = "which is the base's own chat format, in its form for training"
+    system = ""
+    if values.get("system"):
+        system = (
+            "- It was trained with a system prompt (under Settings, as `system`). The tokenizer does not put it "
+            "there by itself: give it as the first message, where a conversation has none.\n"
+        )
+    share = ""
+    if facts.base_is_local:
+        share = (
+            "- **Before you share it:** `adapter/adapter_config.json` names the base by its folder on the machine that "
+            "trained, for PEFT to find it, and so may tell a user's name. Put the base's hub id into "
+            "`base_model_name_or_path` first.\n"
+        )
     return (
-        "## Use and limits\n\n"
-        "- Speak to it with the template in `template.json`, which is also the tokenizer's own; with another template, "
-        "end mark or system prompt it was not trained, and answers worse or without end.\n"
+        f"## Use and limits\n\n{share}"
+        f"- Speak to it with the template in `template.json`, {form}; the tokenizer beside it has the same. With "
+        f"another template, end mark or system prompt it was not trained, and answers worse or without end.\n{system}"
         "- It was trained to imitate a voice. It was not tested for facts, advice, safety, or languages that are not "
         "named above. Do not let it decide about people, and do not let it pass for a human being.\n"
         "- It may repeat what stands in its conversations, private things included. Look at the corpus before you pass "
@@ -129,8 +165,8 @@ def _lineage(facts: CardFacts) -> str:
     libraries = ", ".join(f"{name} {number}" for name, number in facts.result["libraries"].items())
     rows.append(("libraries", libraries))
     return (
-        "## Lineage\n\n`lineage.parquet` names every example of the corpus that training looked at.\n\n"
-        + _table(("what", "fingerprint"), rows)
+        "## Lineage\n\n`lineage.parquet`, which stands with the adapter, names every example that training read, "
+        "and every one that it measured itself on.\n\n" + _table(("what", "fingerprint"), rows)
     )
 
 
@@ -151,3 +187,17 @@ def _table(heads: tuple[str, ...], rows: list[Any]) -> str:
 def _plain(value: object) -> str:
     """Text that is no Markdown of its own: names may hold anything."""
     return visible(str(value), 400).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+
+
+def merged_card(card: str, dtype: str) -> str:
+    """The card of the model that base and adapter became, from the adapter's own."""
+    _, header, body = card.split("---\n", 2)
+    values = yaml.safe_load(header) | {"library_name": "transformers"}
+    if "base_model" in values:
+        values["base_model_relation"] = "finetune"
+    share = body.partition("- **Before you share it:**")
+    if share[1]:  # of the adapter's configuration, which is not in this folder
+        body = share[0] + share[2].partition("\n")[2]
+    told = f"**This folder is base and adapter merged into one model, in {dtype}.** The rest is the adapter's card."
+    head, gap, rest = body.lstrip("\n").partition("\n\n")
+    return f"---\n{yaml.safe_dump(values, sort_keys=False, allow_unicode=True)}---\n\n{head}{gap}{told}{gap}{rest}"

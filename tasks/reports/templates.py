@@ -31,6 +31,7 @@ def environment() -> Environment:
     made.filters.update(
         n=_grouped,
         size=_size,
+        duration=tell_time,
         language=language_name,
         percent=percent,
         bounds=told_bounds,
@@ -64,6 +65,14 @@ def _long(text: str) -> Markup:
 
 def _grouped(number: int) -> str:
     return f"{number:,}"
+
+
+def tell_time(seconds: float) -> str:
+    """`20 s`, `12 min`, `3 h 20 min`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def _size(number: float) -> str:

@@ -39,6 +39,8 @@ def tell_training(run: TrainingRun) -> str:
     """The run in a sentence or two."""
     steps = [point for phase in run.phases for point in phase.steps]
     told = f"{counted(len(steps), 'step')} over {counted(run.examples, 'example')}"
+    if run.examples < run.examples_in:
+        told = f"{counted(len(steps), 'step')} over {run.examples:,} of {counted(run.examples_in, 'example')}"
     if len(run.phases) > 1:
         told += f" in {len(run.phases)} phases"
     if steps:

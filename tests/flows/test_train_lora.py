@@ -43,7 +43,7 @@ def test_what_comes_out(built: Built, trained: Answer) -> None:
     assert "loss " in trained.errors
 
 
-def test_the_lineage_holds_every_example(built: Built, trained: Answer) -> None:
+def test_the_lineage_holds_what_was_read(built: Built, trained: Answer) -> None:
     lineage = pq.read_table(built.home / "artifacts/lora/ada/lineage.parquet")
     corpus = built.home / "datasets/mix" / trained.object["corpus"]
     for split in ("train", "validation"):
@@ -52,7 +52,15 @@ def test_the_lineage_holds_every_example(built: Built, trained: Answer) -> None:
         ]
         ids = [value for shard in shards for value in shard["example_id"].to_pylist()]
         rows = lineage.filter([value == split for value in lineage["split"].to_pylist()])
-        assert rows["example_id"].to_pylist() == ids
+        named = rows["example_id"].to_pylist()
+        if split == "validation":
+            assert named == ids
+            continue
+        # Two steps over two windows each: of four windows, and so of no more examples.
+        assert 0 < len(named) == len(set(named)) == trained.object["rows_out"] <= 4
+        assert set(named) < set(ids)
+        assert trained.object["rows_in"] == len(set(ids))
+        assert trained.object["set_aside"] == {"not_reached": len(set(ids)) - len(named)}
     assert lineage.schema.metadata[b"vatra.corpus"].decode() == trained.object["corpus"]
     assert lineage.schema.metadata[b"vatra.build"].decode() == built.summary["build"]
 
@@ -64,6 +72,9 @@ def test_the_page_and_the_card(built: Built, trained: Answer) -> None:
     assert "memory in all" in page
     card = (built.home / "artifacts/lora/ada/README.md").read_text("utf-8")
     assert "**This is an AI.**" in card
+    assert card.split("---\n")[2].strip().startswith("# ada\n")
+    assert '"scorer": "profanity"' in card
+    assert "Not everything is read" in trained.errors
     assert built.summary["build"] in card
     assert str(built.home) not in card
     log = built.home / "logs" / f"train-lora-{trained.object['fingerprint']}" / "steps.jsonl"
@@ -142,6 +153,7 @@ def test_merged_with_a_modelfile(built: Built, trained: Answer) -> None:
     assert told["same_choice"] == 1.0
     folder = built.home / "artifacts/merged/ada"
     assert 'PARAMETER stop "<|end|>"' in (folder / "Modelfile").read_text("utf-8")
+    assert "**This is an AI.**" in (folder / "README.md").read_text("utf-8")
     bare = vatra("merge", "ada", "--modelfile-only", "--home", built.home)
     assert "ADAPTER " in bare.out
 

@@ -1,4 +1,4 @@
-"""Lineage: every row of the corpus that training looked at, with what was learned of it."""
+"""Lineage: every example that training read or measured itself on, with what was learned of it."""
 
 from __future__ import annotations
 
@@ -43,19 +43,18 @@ def seen(*rows: tuple[int, int, int]) -> pa.Table:
 
 def lineage(tmp_path: Path, corpus: Any, found: pa.Table, by_phase: bool) -> pa.Table:
     run: Any = SimpleNamespace(record=SimpleNamespace(build="20261121-1-aa"))
-    write_lineage(corpus, run, tmp_path / LINEAGE, found, by_phase, not_reached=7)
+    write_lineage(corpus, run, tmp_path / LINEAGE, found, by_phase)
     return pq.read_table(tmp_path / LINEAGE)
 
 
-def test_every_row_with_what_was_learned_of_it(tmp_path: Path) -> None:
+def test_every_example_that_was_read_with_what_was_learned_of_it(tmp_path: Path) -> None:
     corpus = Corpus(train=[(3, 1), (1, 1), (2, 1)], validation=[(9, 1)])
     found = lineage(tmp_path, corpus, seen((1, 1, 2), (3, 1, 1)), by_phase=False)
-    assert found["example_id"].to_pylist() == [an_id(n) for n in (3, 1, 2, 9)]
-    assert found["split"].to_pylist() == ["train"] * 3 + ["validation"]
-    assert found["windows"].to_pylist() == [1, 2, 0, None]
-    assert found["trained_tokens"].to_pylist() == [10, 20, 0, None]
+    assert found["example_id"].to_pylist() == [an_id(n) for n in (3, 1, 9)]  # 2 was not read
+    assert found["split"].to_pylist() == ["train"] * 2 + ["validation"]
+    assert found["windows"].to_pylist() == [1, 2, None]
+    assert found["trained_tokens"].to_pylist() == [10, 20, None]
     assert read_origin(tmp_path) == ("f" * 32, "20261121-1-aa")
-    assert pq.read_schema(tmp_path / LINEAGE).metadata[b"vatra.windows_not_reached"] == b"7"
 
 
 def test_an_example_in_two_phases(tmp_path: Path) -> None:
@@ -63,6 +62,13 @@ def test_an_example_in_two_phases(tmp_path: Path) -> None:
     found = lineage(tmp_path, corpus, seen((1, 1, 3), (1, 2, 1), (2, 2, 1)), by_phase=True)
     assert found["windows"].to_pylist() == [3, 1, 1]
     assert found["phase"].to_pylist() == [1, 2, 2]
+
+
+def test_without_phases_in_the_preset_every_example_stands_once(tmp_path: Path) -> None:
+    corpus = Corpus(train=[(1, 1), (2, 1), (1, 2), (2, 3)], validation=[(9, 1), (9, 2)])
+    found = lineage(tmp_path, corpus, seen((1, 1, 3), (2, 1, 1)), by_phase=False)
+    assert found["example_id"].to_pylist() == [an_id(n) for n in (1, 2, 9)]
+    assert found["windows"].to_pylist() == [3, 1, None]
 
 
 def test_a_lineage_that_is_gone(tmp_path: Path) -> None:

@@ -126,6 +126,15 @@ def test_a_loss_that_is_no_number_draws_nothing_odd() -> None:
     assert "nan" not in render_training(run(phases=(PhaseRun(name="x", steps=flat),)))
 
 
+def test_the_sentence_says_how_much_was_read() -> None:
+    phases = (PhaseRun(name="x", steps=steps(1, 2)),)
+    assert "2 steps over 8 of 48 examples" in tell_training(run(phases=phases, examples=8, examples_in=48))
+    assert "2 steps over 48 examples" in tell_training(run(phases=phases, examples=48, examples_in=48))
+    page = render_training(run(phases=phases, preflight=(Need(part="time", measured=20.4, unit="seconds"),)))
+    assert page.count(">step</text>") == 2
+    assert "20 s" in page
+
+
 def test_the_sentence_says_when_it_got_worse() -> None:
     worse = run(phases=(PhaseRun(name="x", steps=steps(1, 5), validation_before=1.0, validation_after=1.2),))
     better = run(phases=(PhaseRun(name="x", steps=steps(1, 5), validation_before=1.2, validation_after=1.0),))
