@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from flows.commands.session import at_work, flow_runs, print_json, server_for
-from schemas.errors import UsageError
+from schemas.errors import SettingsError, UsageError
 from schemas.settings.loading import apply_overrides, load_lora_preset
 from storage.home import Home, open_home
 from storage.names import check_name
@@ -64,6 +64,13 @@ def train(given: argparse.Namespace) -> int:
 def preset_changes(given: argparse.Namespace) -> dict[str, Any]:
     """`--epochs`, `--batch-size` and `--set` as nested values that differ from the preset. Raises SettingsError."""
     items = list(given.set)
+    for item in items:
+        section, dot, rest = item.partition(".")
+        if dot and section in ("lora", "train"):  # as the settings of a build, or the guide's command line, have it
+            own = rest.removeprefix("lora.").removeprefix("lora_changes.")
+            raise SettingsError(
+                f"{item!r}: the settings are those of the preset alone", where="--set", fix=f"Write --set {own}."
+            )
     if given.epochs is not None:
         items.append(f"epochs={given.epochs}")
     if given.batch_size is not None:

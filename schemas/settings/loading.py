@@ -22,13 +22,17 @@ from schemas.settings.stages import DedupSettings
 from schemas.settings.training import LoraPreset
 
 
+#: What the file of a preset of one's own is called.
+_FILES = {"build": "build preset file", "mixture": "mixture file", "train": "model preset file"}
+
+
 def preset_values(kind: str, name: str) -> dict[str, Any]:
     """The YAML contents of a shipped preset, or of any YAML file by path.
 
     The name of a mixture will do for a build: the defaults with that mixture. Raises SettingsError.
     """
     if name.endswith((".yaml", ".yml")):
-        return read_yaml(Path(name))
+        return read_yaml(Path(name), _FILES[kind])
     if name not in preset_names(kind):
         mixtures = preset_names("mixture") if kind == "build" else []
         if name in mixtures:
@@ -137,17 +141,18 @@ def _put(values: Mapping[str, Any], path: list[str], value: Any) -> dict[str, An
     return _merge(values, {first: value})
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """A settings file as a dictionary. Raises SettingsError when missing, unreadable or not a mapping."""
+def read_yaml(path: Path, what: str = "settings file") -> dict[str, Any]:
+    """A YAML file as a dictionary. Raises SettingsError when missing, unreadable or not a mapping.
+
+    `what` is the file's name for people.
+    """
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:
-        raise SettingsError("no such settings file", where=str(path)) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"cannot read the settings file: {type(error).__name__}", where=str(path)
-        ) from None
-    return _mapping(_parse_yaml(text, "the settings file", str(path)), str(path))
+        raise SettingsError(f"no such {what}", where=str(path)) from None
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a path that no file can have
+        raise SettingsError(f"cannot read the {what}: {type(error).__name__}", where=str(path)) from None
+    return _mapping(_parse_yaml(text, f"the {what}", str(path)), str(path))
 
 
 def _parse_yaml(text: str, what: str, where: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -117,6 +117,13 @@ class LoraPreset(Settings):
     )
     checkpoint_steps: int = Field(50, ge=1, description="Optimizer steps between two checkpoints.")
     seed: int = Field(42, ge=0, lt=2**32, description="Fixes the adapter's first weights and the order.")
+
+    @field_validator("base", mode="before")
+    @classmethod
+    def _a_mapping(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            raise ValueError(f"it is a mapping: write base: {{kind: pretrained, name: {value}}}")
+        return value
 
     @field_validator("role_names")
     @classmethod

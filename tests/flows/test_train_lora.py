@@ -90,6 +90,7 @@ def test_what_is_refused(built: Built, trained: Answer, tmp_path: Path) -> None:
     assert "belongs to another run" in refused(built, *FAST, "--set", "rank=2", "--name", "ada")
     assert "cannot be the name" in refused(built, *FAST, "--name", "../x")
     assert "no train preset is called 'nosuch'" in refused(built, "--preset", "nosuch")
+    assert "Write --set rank=4." in refused(built, "--set", "lora.rank=4")
     assert "unknown setting rnak" in refused(built, "--set", "rnak=2")
     assert "learning_rate" in refused(built, "--set", "learning_rate=0")
     assert "there is no corpus 'ffff'" in refused(built, "--corpus", "ffff")

@@ -71,6 +71,19 @@ def test_impossible_presets_are_refused_by_name(tmp_path: Path, change: str, com
         load_lora_preset(str(file))
 
 
+def test_a_preset_that_is_not_there_is_called_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no such model preset file"):
+        load_lora_preset(str(tmp_path / "mine.yaml"))
+
+
+def test_a_base_is_a_mapping(tmp_path: Path) -> None:
+    """What a beginner writes first: the folder, as it is."""
+    file = tmp_path / "mine.yaml"
+    file.write_text("description: mine\nbase: /models/llama\ntarget_modules: [q_proj]\n", "utf-8")
+    with pytest.raises(SettingsError, match=r"write base: \{kind: pretrained, name: /models/llama\}"):
+        load_lora_preset(str(file))
+
+
 def test_every_setting_says_what_it_is() -> None:
     for model in (LoraPreset, PretrainedBase, DemoBase):
         missing = [n for n, f in model.model_fields.items() if not f.description and n != "kind"]
