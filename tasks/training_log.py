@@ -83,7 +83,9 @@ class RunLog(Watcher):
 
     def stopping(self) -> None:
         """Said at once, and on the terminal only: it is nothing to know of a run that goes on later."""
-        listener().noted(self._stage, "stopping: the step is finished and saved first (Ctrl-C again: at once)")
+        listener().noted(
+            self._stage, "stopping: the step is finished and saved first (Ctrl-C again: at once)"
+        )
 
     def measured(self, measured: Measured) -> None:
         """What the run took in the end."""

@@ -31,7 +31,8 @@ def train(given: argparse.Namespace) -> int:
     with at_work(given, home) as listener, server_for(home) as server:
         from flows.train_lora import plan_training, train_here
         from storage.names import check_free
-        from tasks.training import NAMES, TRAIN_LORA, adapter_folder, default_name
+        from tasks.training import TRAIN_LORA, adapter_folder, default_name
+        from tasks.trainings import NAMES
 
         listener.waiting("planning")
         run = plan_training(home, corpus, given.preset, changes, build)
@@ -42,7 +43,10 @@ def train(given: argparse.Namespace) -> int:
             summary = train_here(
                 corpus, given.preset, changes, name, given.overwrite, str(home.path), given.track, build
             )
-    page = home.reports / f"lora-{name}.html"
+    from flows.closing import print_adapter
+    from tasks.trainings import page_of
+
+    page = page_of(home, name)
     told: dict[str, Any] = {
         "adapter": name,
         "fingerprint": mark,
@@ -54,10 +58,7 @@ def train(given: argparse.Namespace) -> int:
         **summary.model_dump(include={"cached", "rows_in", "rows_out", "set_aside", "seconds"}),
     }
     console = Console(stderr=given.json, highlight=False, soft_wrap=True, markup=False)
-    console.print(f"Adapter  {name}")
-    console.print(f"         {told['named']}")
-    console.print(f"Report   {page}")
-    console.print(f"Try it   vatra sample --adapter {name}")
+    print_adapter(console, name, told["named"], str(page))
     return print_json(given, told)
 
 
@@ -66,10 +67,15 @@ def preset_changes(given: argparse.Namespace) -> dict[str, Any]:
     items = list(given.set)
     for item in items:
         section, dot, rest = item.partition(".")
-        if dot and section in ("lora", "train"):  # as the settings of a build, or the guide's command line, have it
+        if dot and section in (
+            "lora",
+            "train",
+        ):  # as the settings of a build, or the guide's command line, have it
             own = rest.removeprefix("lora.").removeprefix("lora_changes.")
             raise SettingsError(
-                f"{item!r}: the settings are those of the preset alone", where="--set", fix=f"Write --set {own}."
+                f"{item!r}: the settings are those of the preset alone",
+                where="--set",
+                fix=f"Write --set {own}.",
             )
     if given.epochs is not None:
         items.append(f"epochs={given.epochs}")

@@ -21,7 +21,6 @@ from schemas.settings.rules import PatternRules, Rule
 from schemas.settings.stages import DedupSettings
 from schemas.settings.training import LoraPreset
 
-
 #: What the file of a preset of one's own is called.
 _FILES = {"build": "build preset file", "mixture": "mixture file", "train": "model preset file"}
 
