@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from models.lora.trainer_family import read_way
 from schemas.errors import UsageError
 from schemas.settings import LoraPreset
 from schemas.settings.training import PretrainedBase
@@ -99,7 +101,7 @@ def llama_factory_config(preset: LoraPreset, splits: Sequence[str], per_reply: b
         "lora_target": ",".join(preset.target_modules),
         "dataset_dir": ".",
         "dataset": "vatra_train",
-        "template": _family(preset)[0],
+        "template": _template(preset),
         "cutoff_len": preset.max_length,
         "mask_history": per_reply,  # learn the last reply of a row only
         "packing": preset.packing,
@@ -166,14 +168,33 @@ def _scheduler(preset: LoraPreset) -> str:
     return str(preset.scheduler)
 
 
-def _family(preset: LoraPreset) -> tuple[str, str]:
-    """The base's template in LLaMA-Factory, and its end of a turn. Raises UsageError for one that is not known."""
+def _family(preset: LoraPreset) -> tuple[str | None, str]:
+    """The base's template in LLaMA-Factory (None: not known), and its end of a turn.
+
+    A folder on this machine is asked itself, a hub id is known by its name. Raises UsageError for one that is not
+    known, SettingsError for a folder whose tokenizer cannot be trained with.
+    """
+    folder = Path(_base(preset).name).expanduser()
+    if folder.is_dir():
+        return read_way(folder)
     name = _base(preset).name.lower()
     for pattern, template, end in _FAMILIES:
         if re.search(pattern, name):
             return template, end
-    raise UsageError(
-        f"how {_base(preset).name} ends a turn is not known to vatra's exports",
+    raise _unknown(preset, "ends a turn", "vatra's exports")
+
+
+def _template(preset: LoraPreset) -> str:
+    template, _ = _family(preset)
+    if template is None:
+        raise _unknown(preset, "writes a conversation", "LLaMA-Factory by a name that vatra knows")
+    return template
+
+
+def _unknown(preset: LoraPreset, what: str, whom: str) -> UsageError:
+    return UsageError(
+        f"how {_base(preset).name} {what} is not known to {whom}",
         where="--preset",
-        fix="Export as `messages` and write the trainer's configuration by hand, or train with vatra.",
+        fix="Name the base's folder as base.name, if it is on this machine; else export as `messages` and write the "
+        "trainer's configuration by hand, or train with vatra.",
     )

@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from schemas.errors import UsageError
 from schemas.settings import LoraPreset
 from schemas.settings.loading import load_lora_preset
+from schemas.settings.training import PretrainedBase
+from tasks.trainer_configs import axolotl_config, llama_factory_config
 from tasks.trainer_exports import _ROWS, FORMATS, TrainerExport, export_for_trainer, plain_turns
+from tests.models.lora.families import FAMILIES, family_tokenizer
 from tests.schemas.rows import MemoryDataset, an_id, table
 
 
@@ -115,6 +118,34 @@ def test_unsloth_never_sees_a_masked_reply(tmp_path: Path, preset: LoraPreset) -
         ["Be kind.", "one", "first 😀"], ["Be kind.", "three", "third\n\nlines"],
     ]  # fmt: skip
     assert made.left_out == {"masked replies, with their questions": 1}
+
+
+@pytest.mark.parametrize(
+    ("family", "template"),
+    [
+        ("llama-3", "llama3"),
+        ("qwen-2.5", "qwen"),
+        ("qwen-3", "qwen3_nothink"),
+        ("mistral", "mistral"),
+        ("gemma", "gemma"),
+    ],
+)
+def test_a_base_in_a_folder_is_asked_itself(
+    tmp_path: Path, preset: LoraPreset, family: str, template: str
+) -> None:
+    """Whatever the folder is called: its tokenizer knows how a turn ends, and training reads it there too."""
+    folder = tmp_path / "my-base"
+    family_tokenizer(family).save_pretrained(folder)
+    own = preset.model_copy(update={"base": PretrainedBase(name=str(folder))})
+    config = llama_factory_config(own, ["train"], False)["train.yaml"]
+    assert (config["template"], config["model_name_or_path"]) == (template, str(folder))
+    assert axolotl_config(own, ["train"], False)["config.yaml"]["eot_tokens"] == [FAMILIES[family][4]]
+
+
+def test_a_base_that_nobody_knows_is_refused(preset: LoraPreset) -> None:
+    own = preset.model_copy(update={"base": PretrainedBase(name="some/where")})
+    with pytest.raises(UsageError, match=r"how some/where ends a turn.*Name the base's folder"):
+        axolotl_config(own, ["train"], False)
 
 
 turn = st.tuples(st.sampled_from(["user", "assistant", "tool_call", "tool"]), st.booleans())
