@@ -21,6 +21,7 @@ from storage.crashes import bugs_kept_private
 from storage.names import check_free, give_name
 from storage.stages import Stage
 from tasks.corpora import open_corpus, verify_corpus
+from tasks.planning_training import format_note
 from tasks.progress import listener
 from tasks.reports.markdown import plain
 from tasks.running import Run, Step
@@ -142,6 +143,8 @@ def _train(run: Run, out: Path, work: Path, name: str, track: str | None) -> dic
     watcher = RunLog(TRAIN_LORA.name, logs_folder(run))
     if track is not None:
         watcher = RunLog(TRAIN_LORA.name, logs_folder(run), open_tracker(track, logs_folder(run), name))
+    if note := format_note(preset):
+        watcher.noted(note)
     result = train_lora(preset, corpus_shards(run), out, work=work, cache=run.home.cache, watcher=watcher)
     account = result.model_dump(mode="json")
     describe(run, preset, account, out)

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from flows.commands.session import at_work, flow_runs, print_json, server_for
-from schemas.errors import SettingsError, UsageError
+from schemas.errors import MissingModel, SettingsError, UsageError
 from schemas.settings.loading import apply_overrides, load_lora_preset
 from storage.home import Home, open_home
 from storage.names import check_name
@@ -27,7 +27,7 @@ def train(given: argparse.Namespace) -> int:
     home = open_home(given.home)
     build, corpus = corpus_of(home, given)
     if given.dry_run:
-        return _tell_plan(given, home, corpus, changes)
+        return _tell_plan(given, home, corpus, changes, build)
     with at_work(given, home) as listener, server_for(home) as server:
         from flows.train_lora import plan_training, train_here
         from storage.names import check_free
@@ -102,14 +102,38 @@ def corpus_of(home: Home, given: argparse.Namespace) -> tuple[str | None, str]:
     return record.build, record.stages["mix"]
 
 
-def _tell_plan(given: argparse.Namespace, home: Home, corpus: str, changes: dict[str, Any]) -> int:
+def _check_free(
+    given: argparse.Namespace, home: Home, corpus: str, changes: dict[str, Any], build: str | None
+) -> None:
+    """Refuse a name that the training itself would refuse. Raises UsageError."""
+    from flows.train_lora import plan_training
+    from storage.names import check_free
+    from tasks.training import TRAIN_LORA
+    from tasks.trainings import NAMES
+
+    mark = plan_training(home, corpus, given.preset, changes, build).record.stages[TRAIN_LORA.name]
+    check_free(home.store, NAMES, given.name, TRAIN_LORA.name, mark, given.overwrite)
+
+
+def _tell_plan(
+    given: argparse.Namespace, home: Home, corpus: str, changes: dict[str, Any], build: str | None
+) -> int:
     """What a run would read and take. Nothing is written but temporary files in the home's cache."""
-    from tasks.planning_training import preflight_lines, preflight_of
+    from tasks.planning_training import format_note, preflight_lines, preflight_of, rough_lines
 
     preset = load_lora_preset(given.preset, changes)
     console = Console(stderr=given.json, highlight=False, soft_wrap=True, markup=False)
-    plan = preflight_of(home, corpus, preset)
+    try:
+        plan = preflight_of(home, corpus, preset)
+    except MissingModel:
+        for line in rough_lines(home, corpus, preset):
+            console.print(line)
+        raise
     for line in preflight_lines(plan):
         console.print(line)
+    if note := format_note(preset):
+        console.print(f"  {note}")
+    if given.name is not None:
+        _check_free(given, home, corpus, changes, build)
     console.print("Nothing was trained. To do it: the same command without --dry-run.")
     return print_json(given, {"corpus": corpus, "preset": given.preset, **plan.model_dump(mode="json")})

@@ -107,9 +107,20 @@ def _data(facts: CardFacts) -> str:
     return f"{text}\n\nLanguages, by examples: {spoken or 'not known'}."
 
 
+def _names(facts: CardFacts) -> str:
+    names = facts.preset_values.get("role_names")
+    if not names:
+        return ""
+    user, assistant = _plain(names["user"]), _plain(names["assistant"])
+    return (
+        f"- It was trained with names in place of roles, `{user}:` and `{assistant}:`: the base's own chat format "
+        "is not used.\n"
+    )
+
+
 def _use(facts: CardFacts) -> str:
     return (
-        "## Use and limits\n\n"
+        f"## Use and limits\n\n{_names(facts)}"
         "- Speak to it with the template in `template.json`, which is also the tokenizer's own; with another template, "
         "end mark or system prompt it was not trained, and answers worse or without end.\n"
         "- It was trained to imitate a voice. It was not tested for facts, advice, safety, or languages that are not "
