@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -123,6 +124,10 @@ class LoraPreset(Settings):
     def _a_mapping(cls, value: Any) -> Any:
         if isinstance(value, str):
             raise ValueError(f"it is a mapping: write base: {{kind: pretrained, name: {value}}}")
+        if isinstance(value, Mapping) and "kind" not in value:
+            raise ValueError(
+                "its kind is missing: pretrained (a folder or hub id by name) or built (the tiny one)"
+            )
         return value
 
     @field_validator("role_names")
