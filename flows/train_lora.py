@@ -35,7 +35,10 @@ from tasks.training import TRAIN_LORA, adapter_folder, default_name, train_adapt
 DEPLOYMENT = "train-lora/adhoc"
 
 # The form shows every field of a preset; to mypy they are all one model.
-GivenChanges = PresetChanges if TYPE_CHECKING else preset_changes()
+if TYPE_CHECKING:
+    GivenChanges = PresetChanges
+else:
+    GivenChanges = preset_changes()
 
 
 @flow(name="train-lora", persist_result=False)

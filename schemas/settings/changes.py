@@ -66,7 +66,7 @@ class PresetChanges(Settings):
 def preset_changes() -> type[PresetChanges]:
     """The model of a preset's changes. Of the base any part may be changed, so it is not told which kind it is."""
     told = "Empty: as in the preset."
-    fields = {name: _optional(info, told) for name, info in LoraPreset.model_fields.items()}
+    fields: dict[str, Any] = {name: _optional(info, told) for name, info in LoraPreset.model_fields.items()}
     parts = {**DemoBase.model_fields, **PretrainedBase.model_fields}
     base: dict[str, Any] = {name: _optional(info, told) for name, info in parts.items() if name != "kind"}
     base["kind"] = (
