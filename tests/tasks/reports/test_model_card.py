@@ -51,7 +51,9 @@ def test_what_must_be_said() -> None:
 
 def test_names_in_place_of_roles_are_said() -> None:
     values = {"rank": 16, "alpha": 16, "dropout": 0.0, "role_names": {"user": "Drew", "assistant": "Ada"}}
-    assert "`Drew:` and `Ada:`: the base's own chat format is not used" in render_card(facts(preset_values=values))
+    assert "`Drew:` and `Ada:`: the base's own chat format is not used" in render_card(
+        facts(preset_values=values)
+    )
     assert "in place of roles" not in render_card(facts())
 
 
