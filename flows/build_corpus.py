@@ -22,6 +22,7 @@ from flows.outcomes import outcome
 from flows.planning import open_build, plan_build
 from flows.processes import record_process
 from schemas.errors import UsageError, VatraError
+from schemas.files import expanded
 from schemas.settings import BuildSettings
 from schemas.settings.loading import layer_settings
 from schemas.settings.presets import BuildPresetName
@@ -33,6 +34,7 @@ from tasks.notifying import notify_of_build
 @flow(name="build-corpus", persist_result=False)
 def build_corpus(
     paths: list[str] = [],  # noqa: B006 - Prefect copies it
+    sources: str = "",
     inbox: bool = False,
     preset: BuildPresetName = BuildPresetName("default"),  # noqa: B008 - a string
     settings: BuildSettings = BuildSettings(),  # noqa: B008 - frozen
@@ -41,16 +43,19 @@ def build_corpus(
 
     Args:
         paths: Files, folders or zips with exported chats: full paths on this machine. Needed unless inbox is on or
-            the settings name a sources_file.
+            there are sources.
+        sources: A YAML file of sources, by its full path: data sets, folders and narratives, and how each is read
+            (docs/sources.md).
         inbox: Take what lies in the inbox folder of the home, too.
-        preset: Settings to start from. A setting below that differs from its default wins over the preset.
+        preset: Settings to start from: a preset of a build, or a mixture (ada, emergent, personal). A setting below
+            that differs from its default wins over the preset.
         settings: What is kept, masked and dropped, how the corpus is mixed, whether an adapter is trained.
     """
-    return outcome(lambda: _build(paths, inbox, preset, settings))
+    return outcome(lambda: _build(paths, sources, inbox, preset, settings))
 
 
-def _build(paths: list[str], inbox: bool, preset: str, settings: BuildSettings) -> str:
-    home, chosen = open_home(), layer_settings(preset, settings)
+def _build(paths: list[str], sources: str, inbox: bool, preset: str, settings: BuildSettings) -> str:
+    home, chosen = open_home(), _with_file(layer_settings(preset, settings), sources)
     with _refusals_told(home, chosen):
         given = [_existing(path) for path in paths]
         found = take_inbox(home) if inbox else None
@@ -62,15 +67,24 @@ def _build(paths: list[str], inbox: bool, preset: str, settings: BuildSettings) 
             return "\n".join(["There is nothing to build from.", *inbox_notes(home, found, ())])
         if not given and not declared:
             raise UsageError(
-                "there is nothing to build from", fix="Name paths or a sources_file, or switch on `inbox`."
+                "there is nothing to build from", fix="Name paths or sources, or switch on `inbox`."
             )
         notes = partial(inbox_notes, home, found) if found else lambda files: ()
         run = plan_build(home, given, chosen, notes=notes)
     return tell(run_stages(run))
 
 
+def _with_file(settings: BuildSettings, sources: str) -> BuildSettings:
+    """The settings with the file of sources that stands beside them. Raises UsageError for two files."""
+    if not sources:
+        return settings
+    if settings.sources_file not in (None, sources):
+        raise UsageError("two files of sources are named", fix="Leave settings.sources_file empty.")
+    return settings.model_copy(update={"sources_file": sources})
+
+
 def _existing(path: str) -> Path:
-    found = Path(path).expanduser()
+    found = expanded(path)
     if not found.is_absolute() or not os.path.lexists(found):
         raise UsageError("there is no such file or folder (a full path is needed)", where=path)
     return found

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from flows.outcomes import log_failures_in_a_line
 from flows.pipeline import pipeline_for
 from flows.train_lora import hand_over
 from schemas.errors import VatraError
 from schemas.summary import BuildSummary, StageSummary
+from schemas.visible import visible
 from storage.store import translated
 from tasks.accounts import BuildReport
 from tasks.notifying import notify_of_build
@@ -34,6 +36,7 @@ def run_stages(run: Run) -> BuildReport:
 
     Raises BuildFailed; the report of a failed build is written too, as far as the build came.
     """
+    log_failures_in_a_line()
     summary = BuildSummary(build=run.record.build, home=str(run.home.path))
     stages: list[StageSummary] = []
     try:
@@ -70,7 +73,9 @@ def tell(report: BuildReport) -> str:
             f"{counts.test:,} test examples"
         )
     training = f"; training handed over to the run {summary.handed_over}" if summary.handed_over else ""
-    return f"{line}{training}. Report: {summary.report}"
+    warned = f" Warning: {visible(summary.warnings[0], 400)}" if summary.warnings else ""
+    more = f" {len(summary.warnings) - 1} more in the report." if len(summary.warnings) > 1 else ""
+    return f"{line}{training}.{warned}{more} Report: {summary.report}"
 
 
 def _report_failure(run: Run, summary: BuildSummary, notes: Sequence[str]) -> BuildReport | None:

@@ -105,11 +105,6 @@ def _add_build(commands: argparse._SubParsersAction[_Parser]) -> None:
     build = commands.add_parser("build", help="exports in, corpus and report (and adapter) out")
     build.set_defaults(runs="flows.commands.building:build")
     build.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="an export: file, folder or zip")
-    build.add_argument(
-        "--sources", type=Path, metavar="FILE", help="YAML file of sources: data sets, folders, narratives"
-    )
-    build.add_argument("--preset", help="a build preset by name, or a YAML file (see `vatra presets`)")
-    build.add_argument("--settings", type=Path, metavar="FILE", help="YAML file of settings")
     _add_settings(build)
     _add_common(build)
 
@@ -118,7 +113,8 @@ def _add_stage(commands: argparse._SubParsersAction[_Parser]) -> None:
     stage = commands.add_parser(
         "stage",
         help="run one stage again, with other settings",
-        description="Upstream stages that stand are reused.",
+        description="Upstream stages that stand are reused. Preset, settings and sources are laid over those of the "
+        "build: what they do not say stays.",
     )
     stage.set_defaults(runs="flows.commands.building:stage")
     stage.add_argument("name", choices=STAGE_NAMES, metavar="NAME", help=", ".join(STAGE_NAMES))
@@ -205,7 +201,9 @@ def _add_explain(commands: argparse._SubParsersAction[_Parser]) -> None:
         "id", metavar="ID", help="a message's, conversation's or example's id, or 6 or more characters of it"
     )
     explain.add_argument("--build", default="latest", help="a build's id (default: the latest)")
-    explain.add_argument("--full", action="store_true", help="the whole text instead of its beginning")
+    explain.add_argument(
+        "--full", action="store_true", help="whole texts, and every copy, instead of the beginning"
+    )
     _add_home(explain)
     explain.add_argument("--json", action="store_true", help="print one JSON object as the last line")
 
@@ -239,6 +237,13 @@ def _add_services(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--sources", type=Path, metavar="FILE", help="YAML file of sources: data sets, folders, narratives"
+    )
+    parser.add_argument(
+        "--preset", help="a build preset or mixture by name, or a YAML file (see `vatra presets`)"
+    )
+    parser.add_argument("--settings", type=Path, metavar="FILE", help="YAML file of settings")
     parser.add_argument(
         "--set",
         action="append",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.text import Text
 
 from schemas.visible import visible
 from storage.datasets import dataset_folder
@@ -42,6 +43,8 @@ def print_closing(console: Console, told: BuildReport) -> None:
     console.print()
     console.print(render_terminal(told.statistics, told.context))
     corpus = summary.corpus
+    for warning in summary.warnings:
+        console.print(Text(f"Warning  {visible(warning, 600)}", style="bold yellow"))
     console.print(f"Build    {summary.build}")
     if corpus.train:
         folder = next((stage for stage in summary.stages if stage.stage == "mix"), None)

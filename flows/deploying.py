@@ -21,6 +21,7 @@ from prefect.flows import Flow
 from prefect.utilities.callables import parameter_schema
 from prefect.workers.process import ProcessWorker
 
+from flows.form_fields import without_internal
 from flows.prefect_home import ROOT
 from schemas.errors import UsageError
 
@@ -136,4 +137,5 @@ def _flow(entrypoint: str) -> Flow[..., Any]:
 
 def _form(flow: Flow[..., Any]) -> dict[str, Any]:
     """The schema that forms are drawn from and parameters are held against; unknown parameters are refused."""
-    return {**parameter_schema(flow).model_dump(exclude_unset=True), "additionalProperties": False}
+    schema = parameter_schema(flow).model_dump(exclude_unset=True)
+    return {**without_internal(schema), "additionalProperties": False}

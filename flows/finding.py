@@ -7,8 +7,10 @@ from pathlib import Path
 
 from models.hub import find_fetched
 from schemas.errors import InputError, SettingsError, UsageError
+from schemas.files import expanded
 from schemas.manifest import BuildRecord, SourceFile
 from schemas.settings import BuildSettings
+from schemas.settings.mixing import OWN
 from schemas.settings.sources import Source
 from schemas.settings.sources_file import anchored, load_sources
 from storage.home import Home
@@ -24,7 +26,7 @@ def with_sources(settings: BuildSettings) -> BuildSettings:
     """The settings with the contents of the sources file in place of its name. Raises SettingsError."""
     sources = {name: anchored(source, Path.cwd()) for name, source in settings.sources.items()}
     if settings.sources_file is not None:
-        given = load_sources(Path(settings.sources_file).expanduser())
+        given = load_sources(expanded(settings.sources_file))
         if twice := sorted(given.keys() & sources.keys()):
             raise SettingsError(f"the source {twice[0]!r} is declared twice", where=settings.sources_file)
         sources |= given
@@ -40,6 +42,9 @@ def with_sources(settings: BuildSettings) -> BuildSettings:
         # Where categories have ranges, a weight says how much of a category comes from the source.
         key = "weights" if mix.ranges else "shares"
         mix = mix.model_copy(update={key: dict(sorted(weighted.items()))})
+    asked = any(OWN in name.split("+") for name in mix.shares)
+    own = tuple(sorted(name for name, source in sources.items() if asked and source.is_own))
+    mix = mix.model_copy(update={"own": own})
     return settings.model_copy(
         update={"sources": dict(sorted(sources.items())), "sources_file": None, "mix": mix}
     )

@@ -1,4 +1,4 @@
-"""The pages behind `vatra report --serve`: all builds, each build's report, its validation results.
+"""The pages behind `vatra report --serve`: all builds and adapters, each one's report, validation results.
 
 Everything is read-only, asks no other host for anything and runs no script. The browser is told so with strict
 headers on every answer, and a Host that is not this machine is refused, so that a page from elsewhere cannot read
@@ -19,14 +19,16 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flows.stage_names import STAGE_NAMES
-from schemas.errors import UsageError, VatraError
+from schemas.errors import StoreError, UsageError, VatraError
 from storage.catalog import read_build
 from storage.home import Home
+from tasks.adapter_lines import ADDRESSABLE as ADDRESSABLE_ADAPTER
+from tasks.adapter_lines import adapter_lines
 from tasks.overview import ADDRESSABLE, Overview, validations_of
 from tasks.reports import render_builds, render_problem, render_validation_page
 
@@ -43,7 +45,7 @@ HEADERS = {
 }
 POLICY = "default-src 'none'; style-src {style}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 NO_STYLE = POLICY.format(style="'none'")
-#: The bars of a build's report have their widths in style attributes.
+#: The bars of a report have their widths in style attributes.
 INLINE_STYLE = POLICY.format(style="'unsafe-inline'")
 _STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 
@@ -78,7 +80,7 @@ class ReportPages:
         """`/`: the list."""
         with self._lock:
             lines = self._overview.lines()
-        return _page(render_builds(lines, str(self._home.path)))
+        return _page(render_builds(lines, str(self._home.path), adapter_lines(self._home.store)))
 
     def report(self, request: Request) -> Response:
         """`/builds/<build>`: the report as it was written, or made again from the store."""
@@ -87,6 +89,23 @@ class ReportPages:
         with self._lock:  # two requests for one report are made once
             if not path.is_file():
                 self._make(build)
+            page = path.read_bytes()
+        return HTMLResponse(page, headers={"Content-Security-Policy": INLINE_STYLE})
+
+    def adapter(self, request: Request) -> Response:
+        """`/adapters/<name>`: the page of an adapter's run, as it was written, or made again from the artifact."""
+        name: str = request.path_params["adapter"]
+        line = next((one for one in adapter_lines(self._home.store) if one.name == name), None)
+        if line is None or not ADDRESSABLE_ADAPTER.fullmatch(name):
+            raise UsageError("there is no adapter of this name")
+        if line.problem:
+            raise StoreError(f"the adapter {name} cannot be shown: {line.problem}")
+        path = self._home.reports / f"lora-{name}.html"
+        with self._lock:
+            if not path.is_file():
+                from tasks.adapters import find_adapter  # the trainer's modules take a moment to import
+
+                path = find_adapter(self._home, name).write_page()
             page = path.read_bytes()
         return HTMLResponse(page, headers={"Content-Security-Policy": INLINE_STYLE})
 
@@ -112,8 +131,10 @@ def report_app(home: Home) -> ASGIApp:
     made = Starlette(
         routes=[
             Route("/", pages.builds, methods=["GET"]),
+            Route("/builds/lora-{adapter}.html", _as_served, methods=["GET"]),
             Route("/builds/{build}", pages.report, methods=["GET"]),
             Route("/builds/{build}/validation", pages.validation, methods=["GET"]),
+            Route("/adapters/{adapter}", pages.adapter, methods=["GET"]),
             Route("/favicon.ico", lambda request: Response(status_code=204), methods=["GET"]),
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False)],
@@ -122,6 +143,11 @@ def report_app(home: Home) -> ASGIApp:
     )  # fmt: skip
     made.router.redirect_slashes = False
     return StrictHeaders(made)
+
+
+def _as_served(request: Request) -> Response:
+    """A build's page links the pages of its adapters as files beside it."""
+    return RedirectResponse(f"/adapters/{request.path_params['adapter']}")
 
 
 def _build(request: Request) -> str:
@@ -149,7 +175,7 @@ def _answer(status: int) -> Callable[[Request, Exception], Response]:
 
 
 def _unreadable(request: Request, error: Exception) -> Response:
-    told = f"A file of this build is gone or cannot be read ({type(error).__name__})."
+    told = f"A file behind this page is gone or cannot be read ({type(error).__name__})."
     return _page(render_problem("This cannot be shown", told), 500)
 
 

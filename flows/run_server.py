@@ -160,8 +160,10 @@ def guarded_app() -> WebGuard:
 
     from flows.web_guard import WebGuard
     from flows.web_retry import WebRetry
+    from flows.web_start import WebStart
 
-    return WebGuard(WebRetry(create_app()), {"home": os.environ.get("VATRA_HOME"), "pid": os.getpid()})
+    app = WebStart(WebRetry(create_app()), Path(os.environ["PREFECT_HOME"]) / "starting.lock")
+    return WebGuard(app, {"home": os.environ.get("VATRA_HOME"), "pid": os.getpid()})
 
 
 def _leave_with(parent: int) -> None:

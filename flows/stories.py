@@ -8,12 +8,12 @@ from schemas.outcomes import evidence_name
 from schemas.story import ConversationStory, CorpusStory, MessageStory, SignalStory, Story, VerdictStory
 
 WIDTH = 14
-#: Twins named on the terminal; the object of `--json` has all.
+#: Twins named on the terminal unless all are asked for; the object of `--json` has all.
 TWINS = 5
 
 
-def told(story: Story) -> Iterator[str]:
-    """The story, one fact per line; of a conversation one line per message."""
+def told(story: Story, full: bool = False) -> Iterator[str]:
+    """The story, one fact per line; of a conversation one line per message. `full`: every copy is named."""
     yield f"{story.kind} {story.id}, build {story.build}"
     if story.kind == "message":
         (line,) = story.lines
@@ -26,7 +26,7 @@ def told(story: Story) -> Iterator[str]:
         yield from _told_signals(story.lines[0].signals)
         yield from _told_verdict(story.lines[0].verdict)
         yield from _told_placement(story.lines[0])
-    yield from _told_corpus(story)
+    yield from _told_corpus(story, full)
     if story.unreached:
         yield _fact("not reached", f"this build has not done {', '.join(story.unreached)}")
     if story.kind == "conversation":
@@ -119,7 +119,7 @@ def _told_placement(line: MessageStory) -> Iterator[str]:
         yield _fact("placement", _joined(line.placement, line.placement_reason))
 
 
-def _told_corpus(story: Story) -> Iterator[str]:
+def _told_corpus(story: Story, full: bool) -> Iterator[str]:
     corpus = story.conversation.corpus
     if corpus is None:
         if "assemble" not in story.unreached:
@@ -127,27 +127,34 @@ def _told_corpus(story: Story) -> Iterator[str]:
         return
     yield _fact("example", corpus.example_id)
     if corpus.cluster_id is not None:
-        more = f" and {len(corpus.twins) - TWINS} more" if len(corpus.twins) > TWINS else ""
-        yield _fact(
-            "cluster",
-            f"{corpus.cluster_id}, keeper {'itself' if corpus.keeper_id == corpus.example_id else corpus.keeper_id}, "
-            f"similarity {corpus.similarity:.2f} ({corpus.method}); twins: {' '.join(corpus.twins[:TWINS])}{more}",
-        )
-        for copy in corpus.copies[:TWINS]:
-            if copy.method != "exact":
-                yield _fact("", f"{copy.example_id}, similarity {copy.similarity:.2f} ({copy.method})")
+        yield from _told_cluster(corpus, full)
     elif corpus.evaluation is not None:
         yield _fact("contaminated", f"it asks what an evaluation asks: {corpus.evaluation}")
     elif "dedup" not in story.unreached:
         yield _fact("cluster", "no twin")
     yield from _told_category(corpus)
-    if corpus.split is not None and corpus.order is not None:
-        yield _fact(
-            "corpus",
-            f"{corpus.split}, phase {corpus.phase}, number {corpus.order + 1:,} of {corpus.split_size:,}",
-        )
-    elif corpus.left_out is not None:
+    for number, place in enumerate(corpus.places):
+        told_place = f"{place.split}, phase {place.phase}, number {place.order + 1:,} of {place.size:,}"
+        yield _fact("" if number else "corpus", told_place)
+    if corpus.left_out is not None:
         yield _fact("corpus", f"not in it: {corpus.left_out}")
+
+
+def _told_cluster(corpus: CorpusStory, full: bool) -> Iterator[str]:
+    """The cluster, and its other members with their sources and where they begin."""
+    keeper = "itself" if corpus.keeper_id == corpus.example_id else corpus.keeper_id
+    yield _fact(
+        "cluster",
+        f"{corpus.cluster_id}, keeper {keeper}, similarity {corpus.similarity:.2f} ({corpus.method}); "
+        f"{len(corpus.twins)} {'twin' if len(corpus.twins) == 1 else 'twins'}",
+    )
+    shown = corpus.copies if full else corpus.copies[:TWINS]
+    for copy in shown:
+        opening = f": {copy.opening}" if copy.opening else ""
+        found = f"similarity {copy.similarity:.2f} ({copy.method})"
+        yield _fact("  twin", f"{copy.example_id}, source {copy.source}, {found}{opening}")
+    if more := len(corpus.copies) - len(shown):
+        yield _fact("", f"and {more} more, which --full names")
 
 
 #: How a category was come by, in words.

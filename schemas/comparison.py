@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
+
+from schemas.settings.mixing import Phase
 
 #: How far both builds have come, and so what is compared: where messages went, the verdicts, or only what was read.
 Level = Literal["placements", "verdicts", "messages"]
@@ -49,13 +52,67 @@ class SettingChange(BaseModel):
     after: Any
 
 
+#: Settings that are a table of numbers by name: what differs of one is told in one line.
+_TABLES = ("mix.ranges", "mix.shares", "mix.weights")
+#: A phase that leaves all as it is by default.
+_PHASE = Phase(name="x").model_dump(mode="json")
+
+
+def group_changes(changes: Sequence[SettingChange]) -> list[SettingChange]:
+    """The same changes for people: of ranges, shares and weights one for all names that differ."""
+    found: list[SettingChange] = []
+    for change in changes:
+        table = next((name for name in _TABLES if change.key.startswith(f"{name}.")), None)
+        if table is None:
+            found.append(change)
+            continue
+        if not found or found[-1].key != table:
+            found.append(SettingChange(key=table, before={}, after={}))
+        name = change.key.removeprefix(f"{table}.")
+        for side, value in ((found[-1].before, change.before), (found[-1].after, change.after)):
+            if value is not None:
+                side[name] = value
+    return found
+
+
 def setting_text(value: Any) -> str:
-    """A setting's value as people write it: plain words, patterns by their names, else JSON."""
+    """A setting's value as people write it: plain words, numbers by name, patterns and phases by name, else JSON."""
     if isinstance(value, str):
         return value
     if isinstance(value, list) and value and all(isinstance(v, dict) and "pattern" in v for v in value):
         return ", ".join(str(v.get("name", v["pattern"])) for v in value)
+    if (
+        isinstance(value, list)
+        and value
+        and all(isinstance(v, dict) and set(v) == set(_PHASE) for v in value)
+    ):
+        return ", ".join(_phase_text(phase) for phase in value)
+    if isinstance(value, dict) and all(_are_numbers(v) for v in value.values()):
+        return ", ".join(f"{name} {_number_text(number)}" for name, number in value.items()) or "not set"
     return "not set" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _phase_text(phase: dict[str, Any]) -> str:
+    """A phase by its name, with what it does not leave as it is by default."""
+    told = [", ".join(phase["categories"])] if phase["categories"] else []
+    told += [
+        f"{name} {setting_text(value)}"
+        for name, value in phase.items()
+        if name not in ("name", "categories") and value != _PHASE[name]
+    ]
+    return f"{phase['name']} ({'; '.join(told)})" if told else str(phase["name"])
+
+
+def _are_numbers(value: Any) -> bool:
+    """Whether it is a number, or a list of some."""
+    numbers = value if isinstance(value, list) else [value]
+    return bool(numbers) and all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers)
+
+
+def _number_text(value: Any) -> str:
+    """`25`, or the bounds of a range: `25–30`."""
+    bounds = [f"{bound:g}" for bound in value] if isinstance(value, list) else [f"{value:g}"]
+    return "–".join(dict.fromkeys(bounds))
 
 
 class InputFile(BaseModel):

@@ -74,6 +74,19 @@ class CopyStory(BaseModel):
     example_id: str
     similarity: float
     method: str
+    source: str | None = None
+    opening: str | None = Field(
+        None, description="Where its text begins; of the first copies, or with --full of all."
+    )
+
+
+class PlaceStory(BaseModel):
+    """One row of the corpus: `order` counts from 0 through the `size` rows of the phase of the split."""
+
+    phase: int
+    split: str
+    order: int
+    size: int
 
 
 class CorpusStory(BaseModel):
@@ -94,10 +107,13 @@ class CorpusStory(BaseModel):
     )
     confidence: float | None = Field(None, description="The classifier's, where it was asked.")
     evaluation: str | None = Field(None, description="The evaluation prompt that it asks: file and number.")
-    phase: int | None = None
+    phase: int | None = Field(None, description="This and the three below: its first place.")
     split: str | None = None
     order: int | None = Field(None, description="Place in the phase of the split, from 0.")
     split_size: int | None = None
+    places: list[PlaceStory] = Field(
+        [], description="All its rows: phases overlap, and may repeat an example."
+    )
     left_out: str | None = Field(None, description="Why it is not in the corpus; null when it is.")
 
 

@@ -100,6 +100,11 @@ class MixtureAccount(BaseModel):
         return [target for target in self.targets if target.kind != "total"]
 
     @property
+    def repeats(self) -> int:
+        """Rows of the whole mixture beyond one for each example (mix.repeat)."""
+        return sum(target.rows - target.got for target in self.targets if target.kind == "total")
+
+    @property
     def counted(self) -> bool:
         """Whether tokens were counted."""
         return any(portion.tokens is not None for portion in self.sources)
@@ -132,6 +137,9 @@ class BuildSummary(BaseModel):
     corpus: CorpusCounts = CorpusCounts()
     mixture: MixtureAccount | None = Field(
         None, description="What the mixture is made of, when something was asked of it."
+    )
+    warnings: list[str] = Field(
+        [], description="What a build that ended well could not have, the gravest first."
     )
     artifacts: list[str] = []
     adapters: list[NamedAdapter] = Field([], description="What was trained from the corpus, by name.")

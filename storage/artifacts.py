@@ -41,6 +41,19 @@ def find_artifact(store: Store, stage: str, fingerprint: str) -> dict[str, Any] 
     return account
 
 
+def verify_artifact(store: Store, stage: str, fingerprint: str) -> None:
+    """Compare every file of an artifact that stands with its manifest. Raises StoreError for one that was changed."""
+    folder = artifact_folder(stage, fingerprint)
+    digests: dict[str, str] = json.loads(store.read(f"{folder}/manifest.json"))["files"]
+    for name, digest in digests.items():
+        if store.digest(f"{folder}/{name}") != digest:
+            raise StoreError(
+                "a file of an artifact was changed since it was made",
+                where=f"{folder}/{name}",
+                fix=f"Put it back as it was, or delete {folder} and run again.",
+            )
+
+
 def make_artifact(
     store: Store, stage: str, fingerprint: str, make: Callable[[Path], dict[str, Any]]
 ) -> tuple[dict[str, Any], bool]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 from schemas.errors import SettingsError
+from schemas.files import read_regular
 from schemas.ids import hash_bytes
 from storage.store import Store
 
@@ -26,7 +26,7 @@ def keep_input(store: Store, setting: str, given: str, kind: str, check: Callabl
     if _KEPT.fullmatch(given):
         return given
     try:
-        data = Path(given).read_bytes()
+        data = read_regular(given)
     except (OSError, ValueError):
         raise SettingsError(
             f"cannot read the file that {setting} names", where=given, fix="Give the path of a file."

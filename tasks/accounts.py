@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import pyarrow as pa
@@ -19,6 +19,8 @@ from storage.datasets import Dataset
 from storage.rows import take_rows
 from storage.store import translated
 from tasks.files_read import files_read
+from tasks.mixing.frozen import read_frozen
+from tasks.openings import fill_clusters
 from tasks.reports import (
     ReportContext,
     Statistics,
@@ -26,7 +28,9 @@ from tasks.reports import (
     collect_statistics,
     render_page,
 )
+from tasks.reports.mixture import told_part
 from tasks.running import Run
+from tasks.shortfalls import find_shortfalls
 from tasks.trainings import trainings_of
 
 #: Said wherever an adapter on the demo base is shown.
@@ -112,6 +116,12 @@ def write_report(run: Run, summary: BuildSummary, notes: Sequence[str] = ()) -> 
     tables = BuildTables(run)
     context = report_context(run, summary, tables, notes)
     statistics = collect_statistics(tables, context)
+    if statistics.duplicates is not None:
+        shown = fill_clusters(tables, statistics.duplicates.shown)
+        statistics = replace(statistics, duplicates=replace(statistics.duplicates, shown=shown))
+    warnings = find_shortfalls(tables, summary, statistics, run.settings, _frozen_in_vain(tables))
+    summary = summary.model_copy(update={"warnings": warnings})
+    context = replace(context, summary=summary)
     page = render_page(statistics, context)
     with translated("write the report", str(path)):
         temporary = path.with_suffix(f".{os.getpid()}.part")
@@ -139,8 +149,8 @@ def report_context(
         skipped=run.record.skipped,
         notes=[
             *run.record.notes,
-            *_missing_splits(run, summary),
             *_given_up(summary),
+            *_frozen(run, tables),
             *_notes(run),
             *_handed_over(summary),
             *notes,
@@ -171,17 +181,17 @@ def _notes(run: Run) -> list[str]:
     return notes
 
 
-def _missing_splits(run: Run, summary: BuildSummary) -> list[str]:
-    """Splits that were asked for and that no example fell to: conversations are drawn, and these are few."""
-    counts, asked = summary.corpus.model_dump(), run.settings.mix
-    if not counts["train"]:
+def _frozen(run: Run, tables: BuildTables) -> list[str]:
+    """How many frozen ids keep their splits."""
+    kept = run.settings.mix.frozen
+    if kept is None or tables.dataset("mix") is None or not run.store.exists(kept):
         return []
-    empty = [split for split in ("validation", "test") if getattr(asked, split) > 0 and not counts[split]]
-    return [
-        f"No example is held out for {split}, although {getattr(asked, split):.0%} were asked for: "
-        f"the corpus has only {sum(counts.values())}."
-        for split in empty
-    ]
+    found = read_frozen(run.store.read(kept)).num_rows - _frozen_in_vain(tables)
+    return [f"mix.frozen: {found:,} {'id keeps its split' if found == 1 else 'ids keep their splits'}."]
+
+
+def _frozen_in_vain(tables: BuildTables) -> int:
+    return tables.summaries().get("mix", {}).get("frozen_unknown", 0)
 
 
 def _handed_over(summary: BuildSummary) -> list[str]:
@@ -197,7 +207,8 @@ def _handed_over(summary: BuildSummary) -> list[str]:
 def _given_up(summary: BuildSummary) -> list[str]:
     """What the mixture's contract could not have, or what limits it."""
     targets = summary.mixture.targets if summary.mixture else []
-    return [f"Mixture, {target.name}: {target.remark}." for target in targets if target.remark]
+    told = [target for target in targets if target.remark]
+    return [f"Mixture{f', {told_part(t.name)}' if t.kind != 'total' else ''}: {t.remark}." for t in told]
 
 
 def _refused(run: Run, summary: BuildSummary) -> list[ValidationResult]:

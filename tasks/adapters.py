@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models.lora import base_identity
 from models.lora.merging import merge
 from models.lora.modelfile import write_modelfile
 from models.lora.opening import check_handshake, open_adapter
 from models.lora.sampling import PROMPTS
 from models.lora.sampling import sample as answer
 from models.quiet import quiet_libraries
-from schemas.errors import StoreError, UsageError
+from schemas.errors import StageFailed, StoreError, UsageError
 from schemas.ids import hash_json
 from schemas.settings import LoraPreset
 from schemas.settings.training import PretrainedBase
 from schemas.training_run import SaidSample
-from storage.artifacts import artifact_folder, find_artifact, make_artifact
+from storage.artifacts import artifact_folder, find_artifact, make_artifact, verify_artifact
 from storage.home import Home
 from storage.names import find_named, give_name, list_names
 from tasks.trained import PRESET, STAGE
@@ -55,9 +56,21 @@ class Adapter:
             return self.folder / "base"
         return find_base(self.preset.base, self.home)
 
-    def write_page(self, samples: Sequence[SaidSample]) -> Path:
-        """The run's page with these samples on it; they are kept in the home's logs."""
-        write_list(logs_of(self.home, STAGE, self.fingerprint) / SAMPLES, samples)
+    def check(self) -> None:
+        """Adapter and base are, byte for byte, those of the training. Raises StageFailed, StoreError, MissingModel."""
+        check_handshake(self.weights, self.account.get("template"))
+        verify_artifact(self.home.store, STAGE, self.fingerprint)
+        if base_identity(self.preset, self.home.cache) != self.account["base_identity"]:
+            raise StageFailed(
+                "the base was changed since the adapter was trained on it",
+                where=str(self.base),
+                fix="Put the base back as it was, or train on this one.",
+            )
+
+    def write_page(self, samples: Sequence[SaidSample] | None = None) -> Path:
+        """The run's page with these samples on it; they are kept in the home's logs (None: with those kept there)."""
+        if samples is not None:
+            write_list(logs_of(self.home, STAGE, self.fingerprint) / SAMPLES, samples)
         view = run_view(self.home, self.name, self.fingerprint, self.account, self.folder)
         return write_training_page(self.home, view)
 
@@ -89,6 +102,7 @@ def find_adapter(home: Home, name: str) -> Adapter:
 def sample_adapter(adapter: Adapter, prompts: Sequence[str] | None, max_tokens: int) -> Iterator[SaidSample]:
     """Base and adapter, prompt by prompt. Raises StageFailed when the template is not the one of the training."""
     with quiet_libraries():
+        adapter.check()
         opened = open_adapter(adapter.base, adapter.weights, adapter.account.get("template"))
         for one in answer(opened, prompts or PROMPTS, max_tokens):
             yield SaidSample.model_validate(one.model_dump())
@@ -103,14 +117,18 @@ def merge_adapter(adapter: Adapter, dtype: str) -> tuple[Path, dict[str, Any], b
         return merge(adapter.base, adapter.weights, out, dtype, digest).model_dump()
 
     with quiet_libraries():
+        adapter.check()
         account, cached = make_artifact(adapter.home.store, MERGED, mark, make)
-    name = adapter.name if dtype == "fp32" else f"{adapter.name}-{dtype}"
-    folder = give_name(adapter.home.store, "merged", name[:80], MERGED, mark, overwrite=True)
+    if cached:
+        verify_artifact(adapter.home.store, MERGED, mark)
+    name = adapter.name if dtype == "fp32" else f"{adapter.name[:75]}-{dtype}"
+    folder = give_name(adapter.home.store, "merged", name, MERGED, mark, overwrite=True)
     return folder, account, cached
 
 
 def modelfile_of(adapter: Adapter) -> str:
     """A Modelfile of base and adapter as they lie on this machine."""
+    adapter.check()
     tokenizer, template = check_handshake(adapter.weights, adapter.account.get("template"))
     return write_modelfile(template, tokenizer, str(adapter.base), str(adapter.weights))
 

@@ -7,15 +7,16 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.errors import StoreError
-from schemas.manifest import BuildRecord, TableFile
+from schemas.manifest import BuildRecord
 from storage.datasets import Dataset, read_table
-from tasks.shaping import CardFacts
+from tasks.corpus_shards import CorpusShard, mark_first
+from tasks.shaping import CardFacts, PhaseFacts
 from tasks.shaping.card import UNKNOWN
 
-_COLUMNS = ("source", "category", "language", "phase")
+_COLUMNS = ("source", "category", "language")
 #: Settings that say how the rows were chosen; where things lie, and one's own words, stay at home.
 _SECTIONS = {
     "Filter settings": ("blacklist", "slop", "toxicity", "quality"),
@@ -25,50 +26,49 @@ _PLAIN = re.compile(r"[\w.:+-]{1,40}")
 
 
 def describe(
-    corpus: Dataset, splits: Sequence[str], phase: int | None, record: BuildRecord | None
+    corpus: Dataset, shards: Sequence[CorpusShard], as_read: bool, record: BuildRecord | None
 ) -> CardFacts:
-    """Counts of the chosen splits (and phase), licenses, settings and fingerprints. Raises StoreError."""
+    """Counts of distinct examples, licenses, settings and fingerprints.
+
+    `as_read`: the rows of one phase stand in the export as training reads them. Raises StoreError.
+    """
     counts: dict[str, Counter[str]] = {name: Counter() for name in ("split", *_COLUMNS)}
-    phases: dict[int, dict[str, None]] = {}
-    for split in splits:
-        for file in corpus.files(split):
-            served = phase_of(corpus, split, file)
-            if phase not in (None, served):
-                continue
-            phases.setdefault(served, {})[split] = None
-            counts["split"][split] += file.rows
-            _count(corpus, split, file, counts)
+    for shard in shards:
+        counts["split"][shard.split] += int(shard.first.sum())
+        _count(corpus, shard, counts)
     settings = record.settings if record is not None else {}
     stages = record.stages if record is not None else {"mix": corpus.manifest.fingerprint}
     return CardFacts(
         counts={name: dict(sorted(count.items(), key=_by_count(name))) for name, count in counts.items()},
-        phases={served: tuple(found) for served, found in sorted(phases.items())},
+        phases=_phases(corpus, shards),
+        as_read=as_read,
         licenses={source: _license(settings, source) for source in sorted(counts["source"])},
         fingerprints={stage: mark for stage, mark in stages.items() if not stage.startswith("train")},
         settings={title: dict(_chosen(settings, families)) for title, families in _SECTIONS.items()},
     )
 
 
-def phase_of(corpus: Dataset, split: str, file: TableFile) -> int:
-    """The phase that a shard serves. Raises StoreError for a shard of several."""
-    found = pc.unique(read_table(corpus.store, file, split, ["phase"])["phase"]).to_pylist()
-    if len(found) != 1:
-        raise StoreError("a shard holds several phases", where=file.path, fix="Build the corpus again.")
-    return int(found[0])
+def _phases(corpus: Dataset, shards: Sequence[CorpusShard]) -> dict[int, PhaseFacts]:
+    """What each phase reads: the splits that it has, its distinct examples, its rows."""
+    found = {}
+    for phase in sorted({shard.phase for shard in shards}):
+        own = [shard for shard in shards if shard.phase == phase]
+        first = mark_first(corpus, ((shard.split, shard.file) for shard in own))
+        splits = tuple(dict.fromkeys(shard.split for shard in own))
+        found[phase] = PhaseFacts(splits, int(first.sum()), len(first))
+    return found
 
 
-def _count(corpus: Dataset, split: str, file: TableFile, counts: Mapping[str, Counter[str]]) -> None:
-    table = read_table(corpus.store, file, split, list(_COLUMNS))
+def _count(corpus: Dataset, shard: CorpusShard, counts: Mapping[str, Counter[str]]) -> None:
+    table = read_table(corpus.store, shard.file, shard.split, list(_COLUMNS)).filter(pa.array(shard.first))
     for name in _COLUMNS:
         for entry in pc.value_counts(table[name]).to_pylist():
             counts[name][UNKNOWN if entry["values"] is None else str(entry["values"])] += entry["counts"]
 
 
 def _by_count(name: str) -> Any:
-    """Splits stay in their order, phases go by number, the rest by size."""
-    return {"split": lambda item: 0, "phase": lambda item: int(item[0])}.get(
-        name, lambda item: (-item[1], item[0])
-    )
+    """Splits stay in their order, the rest goes by size."""
+    return (lambda item: 0) if name == "split" else (lambda item: (-item[1], item[0]))
 
 
 def _license(settings: Mapping[str, Any], source: str) -> str:

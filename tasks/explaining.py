@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any
 
 import pyarrow.compute as pc
@@ -15,6 +16,7 @@ from schemas.story import (
     CorpusStory,
     FileStory,
     MessageStory,
+    PlaceStory,
     StandingStory,
     Story,
 )
@@ -24,10 +26,11 @@ from tasks.accounts import MADE_BY, BuildTables
 from tasks.comparing import example_states
 from tasks.finding import Match, conversation_of, messages_of
 from tasks.measured import Measures
+from tasks.openings import LINE, find_examples, read_openings
 from tasks.running import Run
 
-#: Characters shown of each message of a whole conversation, and of titles.
-LINE = 120
+#: Copies whose text is shown, unless all are asked for.
+COPIES = 5
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ def explain(run: Run, tables: BuildTables, match: Match, full: bool) -> Story:
     chosen = next((i for i, s in enumerate(standings) if s is None or s.current), 0)
     place = places[chosen]
     limit = None if full else (LONGEST if match.kind == "message" else LINE)
-    conversation = _conversation(run, tables, place, standings[chosen])
+    conversation = _conversation(run, tables, place, standings[chosen], full)
     kind = "message" if match.kind == "message" else "conversation"
     lines = _lines(tables, place, limit)
     return Story(
@@ -111,7 +114,7 @@ def _file(run: Run, digest: str) -> FileStory:
 
 
 def _conversation(
-    run: Run, tables: BuildTables, place: Place, standing: StandingStory | None
+    run: Run, tables: BuildTables, place: Place, standing: StandingStory | None, full: bool
 ) -> ConversationStory:
     row = tables.take("conversations", [place.conversation]).to_pylist()[0]
     return ConversationStory(
@@ -128,7 +131,7 @@ def _conversation(
         branches=row["branches"],
         flags=[one_line(flag) for flag in row["flags"]],
         standing=standing,
-        corpus=_corpus(tables, place),
+        corpus=_corpus(tables, place, full),
     )
 
 
@@ -159,7 +162,7 @@ def _lines(tables: BuildTables, place: Place, limit: int | None) -> list[Message
     ]
 
 
-def _corpus(tables: BuildTables, place: Place) -> CorpusStory | None:
+def _corpus(tables: BuildTables, place: Place, full: bool) -> CorpusStory | None:
     """The way of the conversation's example; None when none was made of it."""
     if not tables.has("placements"):
         return None
@@ -167,20 +170,41 @@ def _corpus(tables: BuildTables, place: Place) -> CorpusStory | None:
     example = next((home for home in homes if home is not None), None)
     if example is None:
         return None
-    story = _label(tables, _twins(tables, CorpusStory(example_id=example)))
+    story = _label(tables, _twins(tables, CorpusStory(example_id=example), full))
     if not tables.has("mixture"):
         return story
-    row = _row_where(tables, "mixture", example)
-    if row is None:
+    places = _places(tables, example)
+    if not places:
         return story.model_copy(update={"left_out": _left_out(tables, example)})
+    first = places[0]
     return story.model_copy(
         update={
-            "phase": row["phase"],
-            "split": row["split"],
-            "order": row["order"],
-            "split_size": _rows_of_phase(tables, row["phase"], row["split"]),
+            "phase": first.phase,
+            "split": first.split,
+            "order": first.order,
+            "split_size": first.size,
+            "places": places,
         }
     )
+
+
+def _places(tables: BuildTables, example: str) -> list[PlaceStory]:
+    """Every row of the corpus that holds the example, phase after phase."""
+    rows = [
+        row
+        for part in tables.scan("mixture", None)
+        for row in part.filter(pc.equal(part["example_id"], example)).to_pylist()
+    ]
+    sizes = {(row["phase"], row["split"]): 0 for row in rows}
+    for phase, split in sizes:
+        sizes[phase, split] = _rows_of_phase(tables, phase, split)
+    places = [
+        PlaceStory(
+            phase=row["phase"], split=row["split"], order=row["order"], size=sizes[row["phase"], row["split"]]
+        )
+        for row in rows
+    ]
+    return sorted(places, key=lambda place: (place.phase, place.order))
 
 
 def _rows_of_phase(tables: BuildTables, phase: int, split: str) -> int:
@@ -190,7 +214,7 @@ def _rows_of_phase(tables: BuildTables, phase: int, split: str) -> int:
     return int(pc.sum(portions.filter(own)["rows"]).as_py() or 0)
 
 
-def _twins(tables: BuildTables, story: CorpusStory) -> CorpusStory:
+def _twins(tables: BuildTables, story: CorpusStory, full: bool) -> CorpusStory:
     if not tables.has("clusters"):
         return story
     row = _row_where(tables, "clusters", story.example_id)
@@ -209,18 +233,27 @@ def _twins(tables: BuildTables, story: CorpusStory) -> CorpusStory:
             "cluster_id": row["cluster_id"],
             "keeper_id": row["keeper_id"],
             "twins": sorted(member["example_id"] for member in members),
-            "copies": [
-                CopyStory(
-                    example_id=member["example_id"],
-                    similarity=round(member["similarity"], 4),
-                    method=member["method"],
-                )
-                for member in members
-            ],
+            "copies": _copies(tables, members, len(members) if full else COPIES),
             "similarity": round(row["similarity"], 4),
             "method": row["method"],
         }
     )
+
+
+def _copies(tables: BuildTables, members: Sequence[dict[str, Any]], opened: int) -> list[CopyStory]:
+    """The members of a cluster with their sources; of the first `opened` also where their texts begin."""
+    found = find_examples(tables, [member["example_id"] for member in members])
+    openings = read_openings(tables, [found[member["example_id"]][0] for member in members[:opened]])
+    return [
+        CopyStory(
+            example_id=member["example_id"],
+            similarity=round(member["similarity"], 4),
+            method=member["method"],
+            source=one_line(found[member["example_id"]][1]),
+            opening=opening,
+        )
+        for member, opening in zip_longest(members, openings)
+    ]
 
 
 def _label(tables: BuildTables, story: CorpusStory) -> CorpusStory:

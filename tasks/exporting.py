@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from schemas.errors import StoreError, UsageError
 from schemas.manifest import BuildRecord
 from schemas.tables import SPLITS
-from storage.datasets import Dataset, verify
-from tasks.describing import describe, phase_of
-from tasks.shaping import SHAPES, Shape, write_card
+from storage.datasets import Dataset
+from tasks.corpus_shards import mark_first, phase_of
+from tasks.parquet_export import write_parquet
+from tasks.shaping import SHAPES, Shape
 
 #: jsonl and json are pairs; the others but the last are shapes in JSONL too; parquet is a folder.
 FORMATS = (*SHAPES, "parquet")
@@ -30,10 +31,15 @@ _ANOTHER = "Choose another name with --out."
 
 @dataclass(frozen=True)
 class Exported:
-    """How many records were written, and what the shape could not say, by reason."""
+    """How many records were written, and what the shape could not say, by reason.
+
+    Of Parquet also the distinct examples, and the rows of each phase that has a folder beside `data/`.
+    """
 
     rows: int
     left_out: dict[str, int] = field(default_factory=dict)
+    examples: int | None = None
+    phases: dict[int, int] = field(default_factory=dict)
 
 
 def export_corpus(
@@ -50,9 +56,8 @@ def export_corpus(
 
     jsonl and json hold the text LoRA guide's pairs {instruction, response, conversation_id}; messages, openai,
     sharegpt, alpaca and trl are JSONL in these shapes (tasks/shaping). An example that serves in several phases is
-    written once, unless one `phase` is asked for. parquet is a folder of the corpus's own shards,
-    `<split>-<number>.parquet` (in `phase-<n>/` where there are several), with a dataset card that tells of the build
-    of `record`.
+    written once, unless one `phase` is asked for. parquet is a folder with a dataset card that tells of the build of
+    `record` (tasks/parquet_export.py).
     Raises UsageError when something stands at `out` already, unless it is an ordinary file and `overwrite` is asked
     for, or when the corpus has no such phase; StoreError when `out` cannot be written, or the corpus is damaged.
     """
@@ -63,7 +68,8 @@ def export_corpus(
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         if form == "parquet":
-            done = _copy_shards(corpus, temporary, splits, phase, record)
+            made = write_parquet(corpus, temporary, splits, phase, record)
+            done = Exported(made.rows, examples=made.examples, phases=made.phases)
         else:
             done = _write_lines(corpus, temporary, splits, form, phase)
         _put(temporary, out, overwrite)
@@ -132,13 +138,7 @@ def _wanted(corpus: Dataset, splits: Sequence[str], phase: int | None) -> NDArra
     if phase is not None:
         phases = [part["phase"].to_numpy() for split in splits for part in corpus.scan(split, ["phase"])]
         return np.asarray(np.concatenate(phases) == phase if phases else [], bool)
-    # As bytes: a quarter of the memory that strings take.
-    parts = (part for split in splits for part in corpus.scan(split, ["example_id"]))
-    ids = [part["example_id"].to_numpy().astype("S") for part in parts]
-    wanted = np.zeros(sum(map(len, ids)), bool)
-    if ids:
-        wanted[np.unique(np.concatenate(ids), return_index=True)[1]] = True
-    return wanted
+    return mark_first(corpus, ((split, file) for split in splits for file in corpus.files(split)))
 
 
 def _write_lines(
@@ -156,30 +156,6 @@ def _write_lines(
         sink.flush()
         os.fsync(sink.fileno())
     return Exported(rows, dict(sorted(left_out.items())))
-
-
-def _copy_shards(
-    corpus: Dataset, folder: Path, splits: Sequence[str], phase: int | None, record: BuildRecord | None
-) -> Exported:
-    facts = describe(corpus, splits, phase, record)
-    folder.mkdir()
-    rows = 0
-    numbers: Counter[tuple[str, int]] = Counter()
-    for split in splits:
-        for file in corpus.files(split):
-            verify(corpus.store, file)
-            served = phase_of(corpus, split, file)
-            if phase not in (None, served):
-                continue
-            place = folder / f"phase-{served}" if len(facts.phases) > 1 else folder
-            place.mkdir(exist_ok=True)
-            name = f"{split}-{numbers[split, served]:05d}.parquet"
-            numbers[split, served] += 1
-            with corpus.store.open(file.path) as source, (place / name).open("wb") as sink:
-                shutil.copyfileobj(source, sink, 1 << 20)
-            rows += file.rows
-    (folder / "README.md").write_text(write_card(facts), "utf-8")
-    return Exported(rows)
 
 
 def _discard(path: Path) -> None:

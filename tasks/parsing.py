@@ -11,7 +11,7 @@ from tasks.exports import export_units, parse_unit
 from tasks.running import Run, Step, perform
 
 PARSE = Step(
-    stage=Stage("parse", version=4, kind="row", unit="conversations", function=parse_unit),
+    stage=Stage("parse", version=5, kind="row", unit="conversations", function=parse_unit),
     settings=lambda run: run.settings.parse,
     reads={},
 )

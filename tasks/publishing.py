@@ -38,7 +38,7 @@ def mix_settings(run: Run) -> MixSettings:
 MIX = Step(
     stage=Stage(
         "mix",
-        version=2,
+        version=3,
         kind="corpus",
         unit="examples",
         function=publish_corpus,

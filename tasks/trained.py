@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from models.lora.saving import SEEN
 from schemas.errors import StoreError
+from schemas.files import expanded
 from schemas.settings import LoraPreset
 from storage.datasets import Dataset
 from tasks.reports.model_card import CardFacts, render_card
@@ -39,19 +40,28 @@ def describe(run: Run, preset: LoraPreset, account: dict[str, Any], out: Path) -
     """Write card, lineage and preset beside a freshly trained adapter."""
     corpus = run.dataset("mix")
     seen = pq.read_table(out / SEEN)
-    write_lineage(corpus, run, out / LINEAGE, seen, bool(preset.phases))
+    left = sum(phase["windows_not_reached"] for phase in account["phases"])
+    write_lineage(corpus, run, out / LINEAGE, seen, bool(preset.phases), left)
     (out / SEEN).unlink()  # the lineage holds all of it
     (out / PRESET).write_text(preset.model_dump_json(indent=2) + "\n", "utf-8")
     (out / CARD).write_text(render_card(card_facts(run, corpus, preset, account)), "utf-8")
 
 
-def write_lineage(corpus: Dataset, run: Run, path: Path, seen: pa.Table | None, by_phase: bool) -> None:
+def write_lineage(
+    corpus: Dataset, run: Run, path: Path, seen: pa.Table | None, by_phase: bool, not_reached: int = 0
+) -> None:
     """Every row of the corpus that training looked at; corpus and build stand in the file's metadata.
 
-    `windows` and `trained_tokens` say what of a row of the training split was learned (0: it was set aside); they are
-    null in the validation split, which is only measured. `seen` is the trainer's own account of that.
+    `windows` and `trained_tokens` say what of a row of the training split was there to learn (0: it was set aside);
+    they are null in the validation split, which is only measured. `seen` is the trainer's own account of that. Where
+    max_steps or less than an epoch ended a phase, `not_reached` of the windows were never read: how many stands in the
+    metadata, which ones is not known.
     """
-    told = {b"vatra.corpus": corpus.manifest.fingerprint.encode(), b"vatra.build": run.record.build.encode()}
+    told = {
+        b"vatra.corpus": corpus.manifest.fingerprint.encode(),
+        b"vatra.build": run.record.build.encode(),
+        b"vatra.windows_not_reached": str(not_reached).encode(),
+    }
     schema = LINEAGE_SCHEMA.with_metadata(told)
     keys = ["example_id", "phase"] if by_phase else ["example_id"]
     with pq.ParquetWriter(path, schema, compression="zstd") as sink:
@@ -103,7 +113,7 @@ def base_name(preset: LoraPreset, account: dict[str, Any]) -> str:
     name = getattr(preset.base, "name", None)
     if name is None:
         return str(account["base"])
-    local = Path(name).expanduser()
+    local = expanded(name)
     return (
         local.name
         if local.is_absolute() or local.exists() or name.startswith(("./", "../", "~"))

@@ -143,6 +143,8 @@ def _llama_factory(turns: Sequence[Turn], made: TrainerExport, split: str) -> It
         made.replies[split] += sum(turn["replies"] for turn in learned)
         said = [{"from": tags[turn["role"]], "value": turn["content"]} for turn in spoken[: end + 1]]
         yield {"conversations": said, "system": system}
+    for turn in spoken[ends[-1] + 1 :]:  # a row ends with a reply that is learned
+        made.left_out["masked replies" if turn["role"] == "assistant" else "questions without a reply"] += 1
 
 
 def _unsloth(turns: Sequence[Turn], made: TrainerExport, split: str) -> Iterator[dict[str, Any]]:
@@ -156,6 +158,8 @@ def _unsloth(turns: Sequence[Turn], made: TrainerExport, split: str) -> Iterator
             continue
         while stretch and stretch[-1]["role"] != "assistant":
             stretch.pop()  # the question that the masked reply answers
+            if turn is None:
+                made.left_out["questions without a reply"] += 1
         if turn is not None:
             made.left_out["masked replies, with their questions"] += 1
         if stretch:
@@ -168,7 +172,6 @@ def _unsloth(turns: Sequence[Turn], made: TrainerExport, split: str) -> Iterator
 
 def _alternating(turns: Sequence[Turn], made: TrainerExport) -> tuple[str, list[Turn]]:
     """The system text, and turns that begin with a question and alternate; what does not fit is counted."""
-    _count_joined(turns, made)
     system = "\n\n".join(turn["content"] for turn in turns if turn["role"] == "system")
     spoken = [turn for turn in turns if turn["role"] != "system"]
     while spoken and spoken[0]["role"] == "assistant":
@@ -178,9 +181,17 @@ def _alternating(turns: Sequence[Turn], made: TrainerExport) -> tuple[str, list[
     for turn in spoken:
         side = turn["role"] == "assistant"
         if joined and (joined[-1]["role"] == "assistant") == side:  # a tool's answer and a question, say
-            joined[-1] = {**joined[-1], "content": f"{joined[-1]['content']}\n\n{turn['content']}"}
+            before = joined[-1]
+            joined[-1] = {
+                **before,
+                "content": f"{before['content']}\n\n{turn['content']}",
+                "learn": before["learn"]
+                and turn["learn"],  # a system turn may have stood between two replies
+                "replies": before["replies"] + turn["replies"],
+            }
         else:
             joined.append(turn)
+    _count_joined(joined, made)
     return system, joined
 
 

@@ -173,6 +173,7 @@ _PARTS = {
     "gradients": "of the adapter",
     "optimizer": "two moments for each weight of the adapter",
     "activations": "of one forward pass, at the longest window",
+    "holes": "in the heap of a CPU, beside what is alive",
     "logits": "of the stretch in which the loss is computed",
 }
 

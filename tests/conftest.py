@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so it is behind an `&`; what tests start must hear a Ctrl-C
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # so it is behind an `&`; what tests start must hear a Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Files that one process runs, one after another: those over one costly fixture, and those that start a Ray cluster,

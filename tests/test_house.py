@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 from flows.cli import build_parser
 from flows.stage_names import STAGE_NAMES
+from schemas.settings import load_build_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("torch", "transformers", "prefect", "pandas", "pyarrow", "great_expectations", "datasets", "polars")
@@ -28,6 +31,23 @@ def test_readme_tells_of_every_command_and_option() -> None:
                 option for option in action.option_strings if option.startswith("--") and option != "--help"
             ]
             assert all(option in readme for option in long), (name, long)
+
+
+def test_examples_to_try_run_as_they_are_written() -> None:
+    """Nothing but `vatra fetch` brings weights: what a newcomer copies must not ask for them."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "examples/README.md"]
+    found = [
+        line
+        for page in pages
+        for line in re.findall(r"vatra (build[^`\n]*examples/[^`\n]*)", page.read_text())
+    ]
+    assert found
+    for line in found:
+        given = build_parser().parse_args(shlex.split(line))
+        assert given.sources is None or (ROOT / given.sources).exists(), line
+        assert not load_build_settings(given.preset, given.settings, given.set).toxicity.scorer.startswith(
+            "detox"
+        )
 
 
 def test_help_imports_nothing_heavy() -> None:

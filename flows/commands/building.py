@@ -12,8 +12,9 @@ from typing import Any
 
 from flows.commands.session import answer, at_work, flow_runs, server_for
 from schemas.errors import InputError, UsageError, VatraError
+from schemas.files import expanded
 from schemas.settings import BuildSettings, load_build_settings
-from schemas.settings.loading import apply_overrides, build_settings
+from schemas.settings.loading import settings_over
 from schemas.settings.sources_file import load_sources
 from storage.home import open_home
 
@@ -52,19 +53,23 @@ def stage(given: argparse.Namespace) -> int:
         listener.waiting("planning")
         until = None if given.downstream else given.name
         if given.paths:
-            settings = load_build_settings(overrides=overrides(given))
-            listener.reading(_size(given.paths))
+            settings = load_build_settings(given.preset, given.settings, overrides(given))
+            listener.reading(_size([*given.paths, *_declared_paths(settings)]))
             run = plan_build(home, given.paths, settings, _workers(given), listener.read, until)
         else:
             parent, before = settings_of(home, given.build)
-            values = apply_overrides(before.model_dump(mode="json"), overrides(given, before))
-            settings = build_settings(values, f"build {parent.build} and --set")
+            settings = settings_again(given, parent.build, before)
             run = replan_build(home, parent, settings, _workers(given), until)
         from flows.run_stage import run_here
 
         with flow_runs(home, server, listener):
             told = run_here(run.record.build, str(home.path), run.workers)
     return answer(given, told)
+
+
+def settings_again(given: argparse.Namespace, build: str, before: BuildSettings) -> BuildSettings:
+    """The settings of an earlier build with what a command says laid over them. Raises SettingsError."""
+    return settings_over(before, given.preset, given.settings, overrides(given, before), build)
 
 
 def overrides(given: argparse.Namespace, before: BuildSettings | None = None) -> list[str]:
@@ -88,7 +93,7 @@ def _declared_paths(settings: BuildSettings) -> list[Path]:
     """Where the declared sources lie, as far as they are files."""
     sources = dict(settings.sources)
     if settings.sources_file is not None:
-        sources |= load_sources(Path(settings.sources_file).expanduser())
+        sources |= load_sources(expanded(settings.sources_file))
     return [Path(path) for source in sources.values() for path in source.path]
 
 

@@ -9,7 +9,15 @@ from rich.console import Console
 
 from flows.commands.session import print_json
 from flows.stage_names import STAGE_NAMES
-from schemas.comparison import Comparison, Move, Moves, SettingChange, StageChange, setting_text
+from schemas.comparison import (
+    Comparison,
+    Move,
+    Moves,
+    SettingChange,
+    StageChange,
+    group_changes,
+    setting_text,
+)
 from schemas.errors import UsageError
 from schemas.manifest import BuildRecord
 from schemas.visible import visible
@@ -18,6 +26,8 @@ from storage.home import find_home
 from storage.store import Store
 
 LONGEST_VALUE = 80
+#: The same for the mixture, whose phases and ranges are shown whole.
+LONGEST_CONTRACT = 2_000
 
 
 def diff(given: argparse.Namespace) -> int:
@@ -89,8 +99,9 @@ def told(comparison: Comparison) -> Iterator[str]:
 
 def told_settings(changes: Sequence[SettingChange]) -> Iterator[str]:
     """Settings that differ, one a line."""
-    for change in changes:
-        old, new = (visible(setting_text(value), LONGEST_VALUE) for value in (change.before, change.after))
+    for change in group_changes(changes):
+        longest = LONGEST_CONTRACT if change.key.startswith("mix.") else LONGEST_VALUE
+        old, new = (visible(setting_text(value), longest) for value in (change.before, change.after))
         yield f"  {visible(change.key)}: {old} → {new}"
 
 

@@ -51,7 +51,7 @@ def explain(given: argparse.Namespace) -> int:
         )
     story = explain_match(run, tables, found[0], given.full)
     console = Console(stderr=given.json, highlight=False, soft_wrap=True, markup=False, emoji=False)
-    for line in told(story):
+    for line in told(story, given.full):
         console.print(line)
     return print_json(given, story.model_dump())
 

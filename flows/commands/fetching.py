@@ -8,6 +8,7 @@ from rich.console import Console
 
 from flows.commands.session import print_json
 from schemas.errors import UsageError
+from schemas.files import expanded
 from schemas.settings.sources_file import load_sources
 from storage.home import open_home
 
@@ -33,7 +34,7 @@ def _fetch_toxicity(given: argparse.Namespace) -> int:
 
 
 def _fetch_sets(given: argparse.Namespace) -> int:
-    sources = load_sources(given.sources.expanduser())
+    sources = load_sources(expanded(given.sources))
     wanted = {name: source for name, source in sources.items() if source.dataset is not None}
     if not wanted:
         raise UsageError(

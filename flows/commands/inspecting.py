@@ -17,7 +17,7 @@ from schemas.settings.presets import preset_names
 from storage.home import open_home
 
 #: What one row of an export is.
-_KINDS = {"parquet": "examples", "jsonl": "pairs", "json": "pairs", "trl": "replies"}
+_KINDS = {"jsonl": "pairs", "json": "pairs", "trl": "replies"}
 
 
 def report(given: argparse.Namespace) -> int:
@@ -62,12 +62,20 @@ def export(given: argparse.Namespace) -> int:
         corpus, given.format, Path(given.out), splits, given.overwrite, phase=given.phase, record=record
     )
     console = Console(stderr=given.json, highlight=False, soft_wrap=True, markup=False)
-    kind = _KINDS.get(given.format, "conversations")
-    console.print(f"{done.rows:,} {kind} of build {record.build} ({', '.join(splits)}) in {given.out}")
+    counted = f"{done.rows:,} {_KINDS.get(given.format, 'conversations')}"
+    if done.examples is not None:
+        repeated = f" in {done.rows:,} rows" if done.rows > done.examples else ""
+        counted = f"{done.examples:,} examples{repeated}"
+    console.print(f"{counted} of build {record.build} ({', '.join(splits)}) in {given.out}")
+    if done.phases:
+        told = ", ".join(f"phase-{number} {rows:,}" for number, rows in done.phases.items())
+        console.print(f"Beside data/, which has each example once, what each phase reads, in rows: {told}")
     if done.left_out:
         told = ", ".join(f"{reason} {count:,}" for reason, count in done.left_out.items())
         console.print(f"Left out, since {given.format} cannot say it: {told}")
     answered = {"build": record.build, "rows": done.rows, "left_out": done.left_out, "out": str(given.out)}
+    if done.examples is not None:
+        answered |= {"examples": done.examples, "phase_rows": done.phases}
     return print_json(given, answered)
 
 

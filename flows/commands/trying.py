@@ -12,7 +12,6 @@ from flows.commands.comparing import told_moves, told_settings
 from flows.commands.session import print_json
 from schemas.comparison import Trial
 from schemas.errors import UsageError
-from schemas.settings.loading import apply_overrides, build_settings
 from storage.catalog import read_build, settings_of
 from storage.home import find_home
 
@@ -31,13 +30,12 @@ def try_stage(given: argparse.Namespace) -> int:
             where="--dry-run",
             fix="Leave the PATH out; --build names the build (default: the latest).",
         )
-    from flows.commands.building import overrides
+    from flows.commands.building import settings_again
 
     home = find_home(given.home)
     record = read_build(home.store, given.build)
     before = settings_of(record)
-    values = apply_overrides(before.model_dump(mode="json"), overrides(given, before))
-    wanted = build_settings(values, f"build {record.build} and --set")
+    wanted = settings_again(given, record.build, before)
     from tasks.running import Run
     from tasks.trying import try_filter
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models.lora.reading import read_tokenizer
 from schemas.errors import MissingModel, SettingsError
+from schemas.files import expanded
 from schemas.ids import hash_bytes, hash_fields
 from schemas.settings import LoraPreset
 from schemas.settings.training import DemoBase, PretrainedBase
@@ -31,7 +33,7 @@ def find_base(base: PretrainedBase, cache: Path | None) -> FoundBase:
 
     Raises MissingModel, naming what to fetch and where to put it.
     """
-    given = Path(base.name).expanduser()
+    given = expanded(base.name)
     if given.is_dir():
         found = FoundBase(given.resolve(), None)
         _check_files(found.folder, base.name)
@@ -81,9 +83,7 @@ def base_identity(preset: LoraPreset, cache: Path | None) -> str:
 
 def load_tokenizer(folder: Path) -> Any:
     """The base's tokenizer; it pads with its end mark where it has no pad mark (labels are made by us)."""
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    tokenizer = read_tokenizer(folder)
     if not tokenizer.is_fast:
         raise SettingsError(
             "the base's tokenizer is a slow one, which cannot say where its tokens stand in the text",

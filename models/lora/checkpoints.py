@@ -34,10 +34,13 @@ def read_seal(folder: Path) -> dict[str, Any] | None:
 
 def newest_checkpoint(folder: Path) -> Path | None:
     """The last whole `checkpoint-<step>`; torn ones are removed on the way."""
-    found = sorted(
-        folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True
-    )
-    for path in found:
+    found = {
+        int(path.name.rpartition("-")[2]): path
+        for path in folder.glob("checkpoint-*")
+        if path.is_dir()
+        and path.name.rpartition("-")[2].isdecimal()  # anything else was put there by a person
+    }
+    for _, path in sorted(found.items(), reverse=True):
         if read_seal(path) is not None:
             return path
         shutil.rmtree(path)

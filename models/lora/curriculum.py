@@ -6,6 +6,7 @@ killed between two phases goes on with exactly what a straight run has.
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import shutil
@@ -73,7 +74,7 @@ def train_phases(job: Job, watcher: Watcher) -> Trained:
             batch, failures = read_batch(job.work, job.preset)
             try:
                 return _run_all(job, batch, failures, wish, watcher)
-            except RuntimeError as error:
+            except (RuntimeError, MemoryError, OSError) as error:
                 if not is_out_of_memory(error):
                     raise
             _free_memory()
@@ -94,8 +95,14 @@ def is_out_of_memory(error: BaseException) -> bool:
     import torch
 
     text = str(error)
-    return (
-        isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in text or "can't allocate" in text
+    if (
+        isinstance(error, torch.OutOfMemoryError | MemoryError)
+        or getattr(error, "errno", None) == errno.ENOMEM
+    ):
+        return True
+    return any(
+        sign in text
+        for sign in ("DefaultCPUAllocator", "can't allocate", "annot allocate memory", "ALLOC_FAILED")
     )
 
 

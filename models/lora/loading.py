@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from models.lora.reading import read_weights
 from schemas.errors import SettingsError, StageFailed
 from schemas.settings import LoraPreset
 
@@ -26,16 +27,11 @@ def torch_dtype(preset: LoraPreset) -> Any:
 def load_base(preset: LoraPreset, folder: Path) -> Any:
     """The base in the numbers and bits that the preset asks for. Raises StageFailed when it came otherwise."""
     import torch
-    from transformers import AutoModelForCausalLM
 
     dtype = torch_dtype(preset)
     device = {"": 0} if torch.cuda.is_available() else None
-    model = AutoModelForCausalLM.from_pretrained(
-        folder,
-        local_files_only=True,
-        dtype=dtype,
-        device_map=device,
-        quantization_config=_quantization(preset, dtype),
+    model = read_weights(
+        folder, dtype=dtype, device_map=device, quantization_config=_quantization(preset, dtype)
     )
     model.config.use_cache = False
     check_loaded(model, preset)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from models.lora.memory import free_memory
 from models.lora.modelfile import FILE, write_modelfile
 from models.lora.opening import Opened, open_adapter
+from models.lora.reading import read_weights
 from models.lora.sampling import PROMPTS
 from schemas.errors import StageFailed, UsageError
 
@@ -45,7 +46,6 @@ def merge(base: Path, adapter: Path, out: Path, dtype: str = "fp32", digest: str
     Raises StageFailed when the merged model answers differently from base + adapter, or when templates differ.
     """
     import torch
-    from transformers import AutoModelForCausalLM
 
     _check_memory(base)
     opened = open_adapter(base, adapter, digest)
@@ -65,7 +65,7 @@ def merge(base: Path, adapter: Path, out: Path, dtype: str = "fp32", digest: str
     opened.template.write(out)
     without, device = _modelfile(opened, out), opened.device
     del model, opened  # one copy at a time has to fit into memory
-    saved = AutoModelForCausalLM.from_pretrained(out, local_files_only=True, dtype=torch.float32)
+    saved = read_weights(out, dtype=torch.float32)
     saved = saved.to(device).eval()
     after = [_logits(saved, ids) for ids in asked]
     same = torch.cat([a.argmax(-1) == b.argmax(-1) for a, b in zip(before, after, strict=True)])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models.lora.reading import read_tokenizer, read_weights
 from models.lora.rendering import defuse
 from models.lora.template import FILE, Template, check_same, read_template, special_texts
 from schemas.errors import StageFailed
@@ -61,8 +62,6 @@ def check_handshake(adapter: Path, digest: str | None = None) -> tuple[Any, Temp
     Any program that loads the folder takes the tokenizer's own chat template: that one must be the agreed one.
     `digest` is that of the agreement, as the training's result has it. Raises StageFailed for another template.
     """
-    from transformers import AutoTokenizer
-
     trained = read_template(adapter)
     if digest is not None and trained.digest != digest:
         raise StageFailed(
@@ -70,7 +69,7 @@ def check_handshake(adapter: Path, digest: str | None = None) -> tuple[Any, Temp
             where=str(adapter / FILE),
             fix="Put the file back as the training wrote it, or train again.",
         )
-    tokenizer = AutoTokenizer.from_pretrained(adapter, local_files_only=True)
+    tokenizer = read_tokenizer(adapter)
     own = tokenizer.chat_template
     used = trained.model_copy(
         update={"chat_template": own["default"] if isinstance(own, dict) else str(own or "")}
@@ -86,10 +85,9 @@ def open_adapter(base: Path, adapter: Path, digest: str | None = None, dtype: st
     """
     import torch
     from peft import PeftModel
-    from transformers import AutoModelForCausalLM
 
     tokenizer, template = check_handshake(adapter, digest)
-    model = AutoModelForCausalLM.from_pretrained(base, local_files_only=True, dtype=getattr(torch, dtype))
+    model = read_weights(base, dtype=getattr(torch, dtype))
     rows = model.get_input_embeddings().weight.shape[0]
     if len(tokenizer) > rows:
         raise StageFailed(

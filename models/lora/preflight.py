@@ -58,12 +58,12 @@ def plan_memory(
     shape: BaseShape, preset: LoraPreset, batch: Batch, longest: int, bytes_per_number: int
 ) -> tuple[Memory, str, int | None]:
     """Memory by part, the device and its free bytes. Raises UsageError when it does not fit, saying what to change."""
-    needed = estimate_memory(shape, preset, batch, longest, bytes_per_number)
     device, free = free_memory()
+    needed = estimate_memory(shape, preset, batch, longest, bytes_per_number, device)
     if free is not None and needed.total > free:
         raise UsageError(
             f"the training needs about {needed.total / GIB:.1f} GiB of memory, {device} has {free / GIB:.1f} free",
-            fix=_advice(shape, preset, batch, longest, bytes_per_number, free),
+            fix=_advice(shape, preset, batch, longest, bytes_per_number, device, free),
         )
     return needed, device, free
 
@@ -88,7 +88,13 @@ def rows_not_reached(plan: PhasePlan, batch: Batch) -> int:
 
 
 def _advice(
-    shape: BaseShape, preset: LoraPreset, batch: Batch, longest: int, bytes_per_number: int, free: int
+    shape: BaseShape,
+    preset: LoraPreset,
+    batch: Batch,
+    longest: int,
+    bytes_per_number: int,
+    device: str,
+    free: int,
 ) -> str:
     """The first change, or pile of changes, in a preset with which the run would fit."""
     changed, told = preset, []
@@ -98,7 +104,7 @@ def _advice(
         told += [f"{name}: {str(value).lower()}" for name, value in update.items()]
         smaller = Batch(changed.batch_size, changed.gradient_accumulation)
         most = min(longest, changed.max_length)
-        if estimate_memory(shape, changed, smaller, most, bytes_per_number).total <= free:
+        if estimate_memory(shape, changed, smaller, most, bytes_per_number, device).total <= free:
             return f"With this in the preset it would fit: {', '.join(told)}."
     return (
         f"Not even this in the preset would do: {', '.join(told)}. Take a smaller base, or a larger machine."

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from models.lora.rendering import IGNORED
+from models.lora.rendering import IGNORED, Unwritable
 from models.lora.template import Template
 from models.lora.windows import Cut, Window, cut_windows
 from schemas.errors import StageFailed, UsageError
@@ -148,12 +148,10 @@ class _Cutter:
         return done.windows
 
     def _windows(self, messages: Sequence[Mapping[str, Any]]) -> Cut | None:
-        from jinja2 import TemplateError
-
         preset = self._preset
         try:
             return cut_windows(messages, self._template, self._tokenizer, preset.max_length, preset.context)
-        except TemplateError:  # a template may insist on an order of speakers that this conversation has not
+        except Unwritable:
             return None
 
     def _count(self, window: Window, counts: Counts) -> None:

@@ -11,13 +11,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models.lora.template import GENERATED, Template, special_texts
+from models.lora.template import GENERATED, TEMPLATE_FAULTS, Template, special_texts
 from schemas.errors import StageFailed
 
 #: The label of a token that carries no loss.
 IGNORED = -100
 #: Put behind the first character of a mark that stands in somebody's text, so that it is read as text. Invisible.
 JOINER = "\u2060"
+
+
+class Unwritable(Exception):
+    """The template cannot write this conversation, or not all of it. It is set aside and counted."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,11 @@ class Tokens:
 
 
 def render(conversation: Sequence[Mapping[str, Any]], template: Template, tokenizer: Any) -> Rendered:
-    """Write a conversation of the corpus. Raises StageFailed when the template rewrites what it wrote before."""
+    """Write a conversation of the corpus.
+
+    Raises Unwritable when the template refuses it or leaves words out (as many do with thoughts of earlier turns);
+    StageFailed when the template rewrites what it wrote before.
+    """
     marks = special_texts(tokenizer)
     defused = 0
     turns = template.messages(conversation)
@@ -55,6 +63,7 @@ def render(conversation: Sequence[Mapping[str, Any]], template: Template, tokeni
         turn["content"], found = defuse(turn["content"], marks)
         defused += found
     whole = _write(turns, template, tokenizer)
+    _check_words(whole, [turn["content"] for turn in turns])
     replies = []
     for number, turn in enumerate(turns):
         if turn["role"] not in GENERATED:
@@ -108,10 +117,24 @@ def _write(turns: Sequence[Mapping[str, Any]], template: Template, tokenizer: An
     if not turns:
         return ""
     messages = [{"role": turn["role"], "content": turn["content"]} for turn in turns]
-    text: str = tokenizer.apply_chat_template(
-        messages, chat_template=template.chat_template, tokenize=False, add_generation_prompt=ask
-    )
+    try:
+        text: str = tokenizer.apply_chat_template(
+            messages, chat_template=template.chat_template, tokenize=False, add_generation_prompt=ask
+        )
+    except TEMPLATE_FAULTS as error:  # it may insist on an order of speakers that this conversation has not
+        raise Unwritable(type(error).__name__) from error
     return text
+
+
+def _check_words(whole: str, contents: Sequence[str]) -> None:
+    """Every turn stands in the text, in order and with all its words; white space is the template's to change."""
+    written, at = "".join(whole.split()), 0
+    for content in contents:
+        words = "".join(content.split())
+        found = written.find(words, at)
+        if found < 0:
+            raise Unwritable("words of a turn are missing")
+        at = found + len(words)
 
 
 def defuse(text: str, marks: Sequence[str]) -> tuple[str, int]:

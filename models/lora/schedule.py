@@ -20,11 +20,15 @@ class Batch:
     accumulation: int
 
     def halved(self) -> Batch | None:
-        """Half as many rows at once, the same number (or up to one more) in a step; None for a single row."""
+        """At most half as many rows at once, the same number in a step; None for a single row.
+
+        Not one more: a run that goes on would pass over rows that it never read.
+        """
         if self.size == 1:
             return None
-        size = self.size // 2
-        return Batch(size, -(-self.size * self.accumulation // size))
+        together = self.size * self.accumulation
+        size = next(size for size in range(self.size // 2, 0, -1) if together % size == 0)
+        return Batch(size, together // size)
 
 
 @dataclass(frozen=True)

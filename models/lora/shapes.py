@@ -36,10 +36,10 @@ def read_shape(folder: Path, preset: LoraPreset) -> BaseShape:
     from transformers import AutoConfig, AutoModelForCausalLM
 
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         with init_empty_weights():
-            model = AutoModelForCausalLM.from_config(config)
-    except (OSError, ValueError) as error:
+            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise SettingsError(
             f"the base is not a language model that can be loaded: {str(error).splitlines()[0][:200]}",
             where=str(folder),

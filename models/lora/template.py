@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jinja2 import TemplateError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from models.lora.role_names import named_template
@@ -18,6 +19,10 @@ from schemas.errors import SettingsError, StageFailed
 from schemas.ids import hash_json
 
 FILE = "template.json"
+#: What a Jinja template may end with: its own refusals and faults of syntax, or any slip of an expression in it.
+TEMPLATE_FAULTS = (
+    TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError
+)  # fmt: skip
 #: Loss lies on what the model itself would write: a trainable reply and the mark that ends it.
 MASK_RULE = "trainable replies with their end mark"
 #: Roles that a model writes; the others are read by it.
@@ -142,20 +147,33 @@ def _training_template(tokenizer: Any) -> str:
     try:
         patched = get_training_chat_template(processing_class=tokenizer)
     except (
-        ValueError
-    ):  # not a family that TRL knows: fine as long as it keeps prefixes, which rendering checks
+        TEMPLATE_FAULTS
+    ):  # no family that TRL knows: fine as long as it keeps prefixes, which rendering checks
         patched = None
     own = tokenizer.chat_template
-    template: str = patched or (own["default"] if isinstance(own, dict) else own)
+    template: str | None = patched or (own.get("default") if isinstance(own, dict) else own)
+    if template is None:
+        raise SettingsError(
+            f"the base has several chat templates and none of them is the default: {', '.join(sorted(own))}",
+            where=str(getattr(tokenizer, "name_or_path", "")),
+            fix="Keep one in the base's folder, or give role_names in the preset.",
+        )
     return template
 
 
 def _end_mark(tokenizer: Any, template: str) -> str:
     """The special token with which a reply ends in this template."""
-    before = tokenizer.apply_chat_template(
-        list(_PROBE[:3]), chat_template=template, tokenize=False, add_generation_prompt=True
-    )
-    whole = tokenizer.apply_chat_template(list(_PROBE), chat_template=template, tokenize=False)
+    try:
+        before = tokenizer.apply_chat_template(
+            list(_PROBE[:3]), chat_template=template, tokenize=False, add_generation_prompt=True
+        )
+        whole = tokenizer.apply_chat_template(list(_PROBE), chat_template=template, tokenize=False)
+    except TEMPLATE_FAULTS as error:
+        raise SettingsError(
+            f"the base's chat template cannot write a plain conversation of two turns ({type(error).__name__})",
+            where=str(getattr(tokenizer, "name_or_path", "")),
+            fix="Take the base's instruct variant, or give role_names in the preset: that template needs none.",
+        ) from error
     reply = whole[len(before) :] if whole.startswith(before) else ""
     after = reply.partition("four")[2]
     marks = [token for token in special_texts(tokenizer) if token in after]
@@ -186,11 +204,9 @@ def _tool_roles(tokenizer: Any, template: str) -> tuple[str, str]:
 
 def _renders(tokenizer: Any, template: str, messages: Sequence[Mapping[str, Any]]) -> bool:
     """Whether the template writes these messages, each with its text."""
-    from jinja2 import TemplateError
-
     try:
         text = tokenizer.apply_chat_template(list(messages), chat_template=template, tokenize=False)
-    except (TemplateError, TypeError, KeyError):
+    except TEMPLATE_FAULTS:
         return False
     return all(str(message["content"]) in text for message in messages)
 

@@ -67,7 +67,7 @@ class BuildSettings(LanguageList):
     sources_file: str | None = Field(
         None,
         description="A YAML file of sources: data sets, folders and narratives, and how each is read "
-        "(docs/sources.md). None: only what is named in paths.",
+        "(docs/sources.md). None: only what is named in paths. In a form, the field sources above is the same.",
     )
     sources: Annotated[dict[str, Source], WithJsonSchema(_SOURCES_FORM)] = Field(
         {}, description="Sources by name, as such a file has them; rather give the file."

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from schemas.errors import SettingsError
+from schemas.files import NOT_REGULAR, read_regular
 from schemas.settings.model import Settings
 
 #: Where an object keeps its prompt; the first that is there counts.
@@ -30,15 +31,21 @@ class EvaluationSet(Settings):
 def read_evaluation(path: Path) -> EvaluationSet:
     """The prompts of a .txt, .jsonl or .json file; of a conversation each user turn. Raises SettingsError."""
     try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_regular(path).decode("utf-8-sig")
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a path that no file can have
+        reason = NOT_REGULAR if NOT_REGULAR in str(error) else type(error).__name__
         raise SettingsError(
-            f"cannot read the evaluation prompts: {type(error).__name__}", where=str(path), fix=_FIX
+            f"cannot read the evaluation prompts: {reason}", where=str(path), fix=_FIX
         ) from None
-    prompts = tuple(prompt.strip() for prompt in _prompts(path, text) if prompt.strip())
+    prompts = tuple(filter(None, (_repaired(prompt).strip() for prompt in _prompts(path, text))))
     if not prompts:
         raise SettingsError("there is no evaluation prompt in the file", where=str(path), fix=_FIX)
-    return EvaluationSet(name=path.name, prompts=prompts)
+    return EvaluationSet(name=_repaired(path.name), prompts=prompts)
+
+
+def _repaired(text: str) -> str:
+    """Without NULs and lone surrogates, as messages are when they are parsed: else a copy would not be found."""
+    return text.replace("\0", "").encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _prompts(path: Path, text: str) -> Iterator[str]:

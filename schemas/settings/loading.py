@@ -6,10 +6,8 @@ import difflib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from schemas.errors import SettingsError
@@ -20,6 +18,7 @@ from schemas.settings.presets import preset_names
 from schemas.settings.rules import PatternRules, Rule
 from schemas.settings.stages import DedupSettings
 from schemas.settings.training import LoraPreset
+from schemas.settings.yamls import mapping_of, parse_yaml, read_settings_text, read_yaml
 
 #: What the file of a preset of one's own is called.
 _FILES = {"build": "build preset file", "mixture": "mixture file", "train": "model preset file"}
@@ -41,7 +40,7 @@ def preset_values(kind: str, name: str) -> dict[str, Any]:
             f"no {kind} preset is called {name!r}", fix=f"There are: {', '.join(preset_names(kind))}{also}."
         )
     text = (resources.files("schemas") / "presets" / kind / f"{name}.yaml").read_text("utf-8")
-    return _mapping(yaml.safe_load(text), f"{kind} preset {name}")
+    return mapping_of(parse_yaml(text, f"{kind} preset {name}", "vatra"), f"{kind} preset {name}")
 
 
 def load_lora_preset(name: str, changes: Mapping[str, Any] | None = None) -> LoraPreset:
@@ -56,15 +55,45 @@ def load_build_settings(
     preset: str | None = None, file: Path | None = None, overrides: Iterable[str] = ()
 ) -> BuildSettings:
     """Preset, then file, then `key=value` overrides; later ones win. Raises SettingsError."""
-    values: dict[str, Any] = preset_values("build", preset) if preset else {}
-    values.pop("description", None)
-    values = _with_mixture(values)
-    origin = f"preset {preset}" if preset else "the defaults"
+    origin = str(file) if file else f"preset {preset}" if preset else "the defaults"
+    return _layered({}, preset, file, overrides, origin)
+
+
+def settings_over(
+    before: BuildSettings,
+    preset: str | None = None,
+    file: Path | None = None,
+    overrides: Iterable[str] = (),
+    build: str = "before",
+) -> BuildSettings:
+    """The same, laid over the settings of an earlier build: what they do not say stays. Raises SettingsError.
+
+    A sources file takes the place of the sources of that build, and of the shares that came from their weights.
+    """
+    values = before.model_dump(mode="json")
+    overrides = list(overrides)
+    if any(item.startswith("sources_file=") for item in overrides):
+        weights = {name: source.weight for name, source in before.sources.items() if source.weight}
+        drawn: dict[str, Any] = {
+            key: {} for key in ("shares", "weights") if weights and values["mix"][key] == weights
+        }
+        values = {**values, "sources": {}, "mix": {**values["mix"], **drawn}}
+    origins = [f"build {build}", *([f"preset {preset}"] if preset else []), *([str(file)] if file else [])]
+    return _layered(values, preset, file, overrides, ", ".join(origins))
+
+
+def _layered(
+    values: dict[str, Any], preset: str | None, file: Path | None, overrides: Iterable[str], origin: str
+) -> BuildSettings:
+    if preset:
+        chosen = preset_values("build", preset)
+        chosen.pop("description", None)
+        values = _merge(values, _with_mixture(chosen))
     if file is not None:
         given = read_yaml(file)
         given.pop("description", None)
         _anchor_files(given, file.parent)
-        values, origin = _merge(values, _with_mixture(given)), str(file)
+        values = _merge(values, _with_mixture(given))
     overrides = list(overrides)
     return build_settings(apply_overrides(values, overrides), f"{origin} and --set" if overrides else origin)
 
@@ -110,7 +139,7 @@ def apply_overrides(values: dict[str, Any], overrides: Iterable[str]) -> dict[st
         key, sign, text = item.partition("=")
         if not sign or not key:
             raise SettingsError(f"{item!r} is not key=value", where="--set")
-        value = _parse_yaml(text, f"the value of {key}", "--set")
+        value = parse_yaml(text, f"the value of {key}", "--set")
         if key == "mix.preset":
             key, value = "mix", {"preset": value}
         values = _with_mixture(_put(values, key.split("."), value))
@@ -140,42 +169,15 @@ def _put(values: Mapping[str, Any], path: list[str], value: Any) -> dict[str, An
     return _merge(values, {first: value})
 
 
-def read_yaml(path: Path, what: str = "settings file") -> dict[str, Any]:
-    """A YAML file as a dictionary. Raises SettingsError when missing, unreadable or not a mapping.
-
-    `what` is the file's name for people.
-    """
-    try:
-        text = path.read_text("utf-8")
-    except FileNotFoundError:
-        raise SettingsError(f"no such {what}", where=str(path)) from None
-    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a path that no file can have
-        raise SettingsError(f"cannot read the {what}: {type(error).__name__}", where=str(path)) from None
-    return _mapping(_parse_yaml(text, f"the {what}", str(path)), str(path))
-
-
-def _parse_yaml(text: str, what: str, where: str) -> Any:
-    """A YAML value. Raises SettingsError, whatever it is that YAML stumbles over (dates, digits, depth)."""
-    try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{where}, line {mark.line + 1}" if mark else where
-        raise SettingsError(f"{what} is not valid YAML", where=place) from None
-
-
 def resolve_rules(family: str, rules: PatternRules) -> tuple[Rule, ...]:
     """The contents of a family: built-in list, files, single patterns; the first of equal patterns stays."""
     found: list[Rule] = []
     if rules.builtin:
         text = (resources.files("schemas") / "rules" / f"{family}.yaml").read_text("utf-8")
-        found += _rules(yaml.safe_load(text), f"{family}.yaml")
+        found += _rules(parse_yaml(text, "the rule file", f"{family}.yaml"), f"{family}.yaml")
     for name in rules.files:
-        try:
-            text = Path(name).read_text("utf-8")
-        except (OSError, UnicodeDecodeError):
-            raise SettingsError("cannot read the rule file", where=name) from None
-        found += _rules(_parse_yaml(text, "the rule file", name), name)
+        text = read_settings_text(Path(name), "rule file")
+        found += _rules(parse_yaml(text, "the rule file", name), name)
     found += _rules(list(rules.patterns), f"{family}.patterns")
     unique: dict[str, Rule] = {}
     for rule in found:
@@ -233,14 +235,6 @@ def _rules(values: Any, where: str) -> list[Rule]:
         raise settings_error(error, Rule, where) from None
 
 
-def _mapping(value: Any, where: str) -> dict[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise SettingsError("settings must be a mapping of keys to values", where=where)
-    return {str(key): item for key, item in value.items()}
-
-
 def _merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in top.items():
@@ -266,22 +260,22 @@ def _anchor_files(values: dict[str, Any], folder: Path) -> None:
 
 
 def _keys_at(model: type[BaseModel], path: list[str]) -> list[str]:
-    current: Any = model
+    """The keys that are valid at a place; numbers of elements are passed over."""
+    current: list[Any] = [model]
     for part in path:
-        field = getattr(current, "model_fields", {}).get(part)
-        if field is None:
+        fields = [one.model_fields[part] for one in current if part in getattr(one, "model_fields", {})]
+        if fields:
+            current = _models_in(fields[0].annotation)
+        elif not part.isdigit():
             return []
-        current = _models_in(field.annotation)
-        current = current[0] if len(current) == 1 else current
-    found = current if isinstance(current, list) else [current]
-    return list(dict.fromkeys(key for one in found for key in getattr(one, "model_fields", {})))
+    return list(dict.fromkeys(key for one in current for key in getattr(one, "model_fields", {})))
 
 
 def _models_in(annotation: Any) -> list[Any]:
-    """The models that a field may hold."""
-    if get_origin(annotation) in (Union, UnionType):
-        return [member for member in get_args(annotation) if hasattr(member, "model_fields")]
-    return [annotation]
+    """The models that a field may hold, itself or as elements."""
+    if hasattr(annotation, "model_fields"):
+        return [annotation]
+    return [model for member in get_args(annotation) for model in _models_in(member)]
 
 
 def _without_tags(model: type[BaseModel], path: list[str]) -> list[str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from schemas.patterns import groups_of, named_groups, replacement_of
 from schemas.settings.model import Settings
 
 Role = Literal["system", "user", "assistant", "tool_call", "tool"]
@@ -14,11 +14,8 @@ _ONE_OF = ("path", "constant", "join", "elements", "template", "first_of")
 
 
 def _checked_pattern(value: str | None) -> str | None:
-    if value is not None:
-        try:
-            re.compile(value)
-        except re.error as error:
-            raise ValueError(f"no regular expression: {error}") from None
+    if isinstance(value, str):
+        groups_of(value)
     return value
 
 
@@ -74,6 +71,13 @@ class Value(Settings):
             }
         return given
 
+    @field_validator("replace")
+    @classmethod
+    def _replaceable(cls, value: dict[str, str]) -> dict[str, str]:
+        for pattern, text in value.items():
+            replacement_of(pattern, text)
+        return value
+
     @model_validator(mode="after")
     def _one(self) -> Value:
         _one_of(self, _ONE_OF)
@@ -104,7 +108,7 @@ class TextSplit(Settings):
             raise ValueError("an empty mark cuts nothing")
         if self.separator is not None and not self.names:
             raise ValueError("a separator needs names: the names (or roles) of its pieces, in order")
-        if self.pattern is not None and not re.compile(self.pattern).groupindex:
+        if self.pattern is not None and not named_groups(self.pattern):
             raise ValueError("the pattern has no named group: (?P<name>...)")
         return self
 
@@ -191,6 +195,10 @@ class Records(Settings):
         None, description="How good a record is (a number), for choosing among twins."
     )
     title: ValueOrPath | None = Field(None, description="A title for people; it is never trained on.")
+    created_at: ValueOrPath | None = Field(
+        None,
+        description="When it was said: ISO 8601, or seconds or milliseconds since 1970. mix.holdout_after goes by it.",
+    )
 
 
 class Mapping(Records):

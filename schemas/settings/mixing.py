@@ -11,16 +11,28 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import Field, field_validator, model_validator
 
 from schemas.categories import CATEGORIES
-from schemas.settings.model import Settings
+from schemas.settings.model import INTERNAL, Settings
 from schemas.settings.presets import offer_mixtures
 
 Units = Literal["percent", "weights"]
 #: `tokenizer` in place of a file: nothing is counted, or a token is taken to be four bytes of UTF-8.
 NO_TOKENIZER, ESTIMATE = "none", "estimate"
-_WEIGHTS: dict[str, Any] = {"additionalProperties": {"type": "number", "exclusiveMinimum": 0}}
+#: The largest weight, and the largest number of examples or tokens: only proportions matter, and counts of 64 bits
+#: and floats hold all sums of them.
+MOST = 10**12
+_WEIGHTS: dict[str, Any] = {
+    "additionalProperties": {"type": "number", "exclusiveMinimum": 0, "maximum": MOST}
+}
+#: In the name of a share: sources whose names begin so, and all that count as one's own chats.
+OWN = "own*"
 _RANGES: dict[str, Any] = {
     "properties": {
-        name: {"type": "array", "items": {"type": "number", "minimum": 0}, "minItems": 2, "maxItems": 2}
+        name: {
+            "type": "array",
+            "items": {"type": "number", "minimum": 0, "maximum": MOST},
+            "minItems": 2,
+            "maxItems": 2,
+        }
         for name in CATEGORIES
     },
     "additionalProperties": False,
@@ -51,7 +63,7 @@ class Phase(Settings):
         description="Relative shares of its categories; none: as they stand in the mixture.",
         json_schema_extra=_WEIGHTS,
     )
-    size: int | None = Field(None, ge=1, description="At most so many examples; empty: all of them.")
+    size: int | None = Field(None, ge=1, le=MOST, description="At most so many examples; empty: all of them.")
     fraction: float = Field(1.0, gt=0, le=1, description="This part of its examples (1: all).")
     order: Literal["shuffled", "shortest_first", "longest_first"] = Field(
         "shuffled", description="How its examples follow one another."
@@ -110,9 +122,14 @@ class MixSettings(Settings):
     shares: dict[str, float] = Field(
         {},
         description='How much of each source, relative to the others, like {"chatgpt": 2, "claude": 1}. Sources '
-        "joined by + share one share, * stands in names, and * alone for all others; sources that are not named are "
-        "left out. None: everything is taken.",
+        "joined by + share one share, * stands in names, own* also for all declared chats of one's own, and * alone "
+        "for all others; sources that are not named are left out. None: everything is taken.",
         json_schema_extra=_WEIGHTS,
+    )
+    own: tuple[str, ...] = Field(
+        (),
+        description="Declared sources that own* in shares stands for; filled in when a build is planned.",
+        json_schema_extra=INTERNAL,
     )
     shares_in: Units = Field(
         "weights", description="weights: shares are relative. percent: they must add up to 100."
@@ -123,7 +140,9 @@ class MixSettings(Settings):
         "named). None: as much of each as there is.",
         json_schema_extra=_WEIGHTS,
     )
-    total: int | None = Field(None, ge=1, description="So many examples in all; empty: as many as can be.")
+    total: int | None = Field(
+        None, ge=1, le=MOST, description="So many examples in all; empty: as many as can be."
+    )
     repeat: int = Field(
         1,
         ge=1,
@@ -148,7 +167,7 @@ class MixSettings(Settings):
         "a folder that holds one.",
     )
     max_tokens: int | None = Field(
-        None, ge=1, description="Longer examples are left out (counted by the tokenizer)."
+        None, ge=1, le=MOST, description="Longer examples are left out (counted by the tokenizer)."
     )
     validation: float = Field(
         0.05,
@@ -160,7 +179,9 @@ class MixSettings(Settings):
         0.05, ge=0, lt=0.5, description="Share of conversations held out for testing (below 0.5)."
     )
     holdout_after: date | None = Field(
-        None, description="Conversations begun on this day (UTC) or later are for testing."
+        None,
+        description="Conversations begun on this day (UTC) or later are for testing. Those without a time are not held "
+        "out by it, and are counted; when none has a time, the build stops.",
     )
     holdout_sources: tuple[str, ...] = Field((), description="Sources that are for testing only.")
     frozen: str | None = Field(
@@ -173,6 +194,7 @@ class MixSettings(Settings):
     shard_bytes: int = Field(
         128 << 20,
         ge=1 << 16,
+        le=MOST,
         description="Bytes of text in a Parquet shard (134217728 is 128 MiB; at least 65536).",
     )
 
@@ -186,6 +208,8 @@ class MixSettings(Settings):
                     f"the range of {name!r} goes from {low:g} to {high:g}: it must begin at 0 or above, and end above "
                     "0 and not before it begins"
                 )
+            if high > MOST:
+                raise ValueError(f"the range of {name!r} ends at {high:g}: the most is {MOST:g}")
         return {name: value[name] for name in CATEGORIES if name in value}
 
     @field_validator("shares", "weights")
@@ -250,6 +274,9 @@ def _positive(what: str, value: dict[str, float]) -> dict[str, float]:
     wrong = [name for name, share in value.items() if not share > 0]
     if wrong:
         raise ValueError(f"the share of {wrong[0]!r} must be above 0")
+    huge = next((name for name, share in value.items() if share > MOST), None)
+    if huge is not None:
+        raise ValueError(f"the share of {huge!r} is {value[huge]:g}: the most is {MOST:g}")
     return dict(sorted(value.items()))
 
 

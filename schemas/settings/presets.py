@@ -47,7 +47,12 @@ def _choices(kind: str) -> list[dict[str, Any]]:
 class _PresetName(str):
     """The name of a shipped preset; its JSON schema is a choice among them."""
 
-    kind: ClassVar[str]
+    kinds: ClassVar[tuple[str, ...]]
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """All that may be chosen."""
+        return [name for kind in cls.kinds for name in preset_names(kind)]
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -57,32 +62,33 @@ class _PresetName(str):
     def __get_pydantic_json_schema__(
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return {"type": "string", "enum": preset_names(cls.kind)}
+        return {"type": "string", "enum": cls.names()}
 
     @classmethod
     def _known(cls, value: str) -> _PresetName:
-        names = preset_names(cls.kind)
-        if value not in names:
-            raise ValueError(f"no {cls.kind} preset is called {value!r}; there are: {', '.join(names)}")
+        if value not in cls.names():
+            raise ValueError(
+                f"no {cls.kinds[0]} preset is called {value!r}; there are: {', '.join(cls.names())}"
+            )
         return cls(value)
 
 
 class BuildPresetName(_PresetName):
-    """A preset of build settings."""
+    """A preset of build settings, or a mixture on the defaults."""
 
-    kind = "build"
+    kinds = ("build", "mixture")
 
 
 class ModelPresetName(_PresetName):
     """A preset of a model to train, or the path of a YAML file with one."""
 
-    kind = "train"
+    kinds = ("train",)
 
     @classmethod
     def __get_pydantic_json_schema__(
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return {"anyOf": _choices(cls.kind)}
+        return {"anyOf": _choices("train")}
 
     @classmethod
     def _known(cls, value: str) -> _PresetName:

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from schemas.categories import CATEGORIES
 from schemas.ids import hash_json
 from schemas.settings.mapping import Mapping, Narrative, Paths, Pattern
+from schemas.settings.mixing import MOST
 from schemas.settings.model import Settings
 
 LABEL = "label"
@@ -19,7 +20,18 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _OWNED = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)?")
 #: What does not change how a file is read.
-_ELSEWHERE = ("path", "dataset", "revision", "config", "split", "data_files", "rows", "license", "weight")
+_ELSEWHERE = (
+    "path",
+    "dataset",
+    "revision",
+    "config",
+    "split",
+    "data_files",
+    "rows",
+    "license",
+    "weight",
+    "own",
+)
 
 Scalar = str | int | float | bool | None
 
@@ -138,7 +150,14 @@ class Source(Settings):
         None, description="One of the ten categories; `label` (or nothing): to be labelled by the build."
     )
     license: str | None = Field(None, description="The license, for the data card.")
-    weight: float | None = Field(None, gt=0, description="How much of it, relative to the other sources.")
+    weight: float | None = Field(
+        None, gt=0, le=MOST, description="How much of it, relative to the other sources."
+    )
+    own: bool | None = Field(
+        None,
+        description="Whether these are one's own chats (for `own*` in shares). None: those in path without a mapping "
+        "or narrative are.",
+    )
     filters: Filters = Filters()
     roles: dict[str, Literal["system", "user", "assistant", "tool_call", "tool", "skip"]] = Field(
         {}, description="What its words for roles mean; skip: such turns are left out and counted."
@@ -148,6 +167,13 @@ class Source(Settings):
         None, ge=1, description="At most so many conversations: the first ones, in file order."
     )
     seed: int = Field(42, ge=0, description="For sample, and for the prompts of a narrative.")
+
+    @field_validator("path")
+    @classmethod
+    def _named(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(not path or "\0" in path for path in value):
+            raise ValueError("no path: it is empty, or holds a character of the code 0")
+        return value
 
     @field_validator("category")
     @classmethod
@@ -182,6 +208,11 @@ class Source(Settings):
     def is_mapped(self) -> bool:
         """Whether a mapping or narrative says how its records become conversations."""
         return self.mapping is not None or self.narrative is not None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it counts as one's own chats: as it says, else exports as they are, that nobody has published."""
+        return self.own if self.own is not None else not (self.is_mapped or self.dataset)
 
     def reading_digest(self) -> str:
         """Identity of how its files are read: what is in it re-parses this source when it changes."""

@@ -10,8 +10,9 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from schemas.errors import SettingsError
-from schemas.settings.loading import read_yaml
+from schemas.files import expanded
 from schemas.settings.sources import Source, check_names
+from schemas.settings.yamls import read_yaml
 
 #: What a file may say beside its sources.
 _TOP = ("sources", "description")
@@ -19,7 +20,7 @@ _TOP = ("sources", "description")
 
 def load_sources(file: Path) -> dict[str, Source]:
     """The sources of a file, their paths made full from the file's own folder. Raises SettingsError."""
-    values = read_yaml(file)
+    values = read_yaml(file, "file of sources")
     unknown = next((key for key in values if key not in _TOP), None)
     if unknown is not None:
         fix = "A file of sources begins with `sources:`, and under it a name for each source."
@@ -40,9 +41,7 @@ def load_sources(file: Path) -> dict[str, Source]:
 
 def anchored(source: Source, folder: Path) -> Source:
     """The source with full paths: those that are not are taken from `folder`."""
-    return source.model_copy(
-        update={"path": tuple(str(folder / Path(path).expanduser()) for path in source.path)}
-    )
+    return source.model_copy(update={"path": tuple(str(folder / expanded(path)) for path in source.path)})
 
 
 def _source(name: str, value: Any, where: str) -> Source:

@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from schemas.settings.evaluations import EvaluationSet
-from schemas.settings.model import Settings
+from schemas.settings.model import INTERNAL, Settings
 from schemas.settings.rules import PatternRules, QualityRules, Rule, ToxicityRules
 from schemas.settings.training import LoraPreset
 
@@ -114,7 +114,9 @@ class DedupSettings(Settings):
         description="Examples mean the same when the cosine of their embeddings is so high.",
     )
     semantic_digest: str | None = Field(
-        None, description="The digest of the model's weights; filled in when a build is planned."
+        None,
+        description="The digest of the model's weights; filled in when a build is planned.",
+        json_schema_extra=INTERNAL,
     )
     evaluations: tuple[str, ...] = Field(
         (),
@@ -130,7 +132,9 @@ class DedupSettings(Settings):
         "together (1: all of them).",
     )
     prompts: tuple[EvaluationSet, ...] = Field(
-        (), description="The contents of these files; filled in when a build is planned."
+        (),
+        description="The contents of these files; filled in when a build is planned.",
+        json_schema_extra=INTERNAL,
     )
 
     @model_validator(mode="after")

@@ -69,7 +69,7 @@ class LoraPreset(Settings):
         "auto", description="Numbers that the base computes in; auto: bf16 on an accelerator, else fp32."
     )
     rank: int = Field(16, ge=1, le=1024, description="Rank of the low-rank update (1 to 1024).")
-    alpha: int = Field(16, ge=1, description="The update is scaled by alpha / rank.")
+    alpha: int = Field(16, ge=1, le=65_536, description="The update is scaled by alpha / rank (to 65536).")
     dropout: float = Field(
         0.0, ge=0, lt=1, description="Share of the adapter's inputs that is left out (below 1)."
     )
@@ -91,11 +91,16 @@ class LoraPreset(Settings):
         1.0, gt=0, le=1000, description="Passes over the examples, when there are no phases."
     )
     max_steps: int | None = Field(
-        None, ge=1, description="Stop after so many optimizer steps, if that is earlier; null: never."
+        None,
+        ge=1,
+        le=10**9,
+        description="Stop after so many optimizer steps, if that is earlier; null: never.",
     )
-    batch_size: int = Field(4, ge=1, description="Windows in one forward pass.")
-    gradient_accumulation: int = Field(4, ge=1, description="Forward passes in one optimizer step.")
-    max_length: int = Field(512, ge=16, description="Tokens of a window at most.")
+    batch_size: int = Field(4, ge=1, le=65_536, description="Windows in one forward pass.")
+    gradient_accumulation: int = Field(
+        4, ge=1, le=65_536, description="Forward passes in one optimizer step."
+    )
+    max_length: int = Field(512, ge=16, le=1 << 24, description="Tokens of a window at most.")
     context: int = Field(
         0, ge=0, description="Tokens of earlier turns that a window may repeat, without loss on them."
     )
@@ -116,7 +121,7 @@ class LoraPreset(Settings):
     phases: tuple[Phase, ...] = Field(
         (), max_length=20, description="The curriculum, in order; empty: one phase over everything."
     )
-    checkpoint_steps: int = Field(50, ge=1, description="Optimizer steps between two checkpoints.")
+    checkpoint_steps: int = Field(50, ge=1, le=10**9, description="Optimizer steps between two checkpoints.")
     seed: int = Field(42, ge=0, lt=2**32, description="Fixes the adapter's first weights and the order.")
 
     @field_validator("base", mode="before")

@@ -60,6 +60,12 @@ class Contract:
         """The reason of candidates that their part has no room for."""
         return _OVER[self.kind]
 
+    def add_remarks(self, more: Sequence[str]) -> None:
+        """Say more of the whole."""
+        if more:
+            known = self.remarks.get("total")
+            self.remarks["total"] = "; ".join([*([known] if known else []), *more])
+
 
 def draw_contract(
     candidates: Candidates, eligible: np.ndarray, train: np.ndarray, settings: MixSettings
@@ -86,7 +92,7 @@ def _parts(candidates: Candidates, settings: MixSettings) -> Contract:
         return Contract("category", part, asked, asked)
     if settings.shares:
         asked = settings.source_shares
-        homes = spread(candidates.sources, settings.shares)
+        homes = spread(candidates.sources, settings.shares, settings.own)
         numbers = [list(asked).index(homes[s]) if s in homes else -1 for s in candidates.sources]
         return Contract("source", np.asarray([*numbers, -1], np.int16)[candidates.source], asked, asked)
     whole = {ALL: _WHOLE}
@@ -108,7 +114,7 @@ def _without_absent(
         return contract
     left = {name: share for name, share in contract.shares.items() if name not in absent}
     if settings.on_shortage == "stop" or not any(available[name] for name in left):
-        raise _absence(contract, absent, candidates, available)
+        raise _absence(contract, absent, candidates, available, settings.own)
     whole = sum((share.middle for share in left.values()), Fraction(0))
     anew = {name: Share(*(bound / whole for bound in share)) for name, share in left.items()}
     told = "there is none: left out, and the others are weighted anew"
@@ -116,17 +122,35 @@ def _without_absent(
 
 
 def _absence(
-    contract: Contract, absent: Sequence[str], candidates: Candidates, available: Mapping[str, int]
+    contract: Contract,
+    absent: Sequence[str],
+    candidates: Candidates,
+    available: Mapping[str, int],
+    own: tuple[str, ...],
 ) -> StageFailed:
     name = absent[0]
-    if contract.kind == "source" and not any(spread(candidates.sources, {name: 1.0})):
+    unknown = [name for name in absent if not any(spread(candidates.sources, {name: 1.0}, own))]
+    if contract.kind == "source" and unknown == [name]:
         return unknown_source("mix.shares", name, candidates.sources)
+    if contract.kind == "source" and unknown:
+        return _unknown_sources(unknown, candidates)
     there = ", ".join(f"{part} ({n:,})" for part, n in available.items() if n) or "none of those asked for"
     return StageFailed(
         f"{told_share(contract.asked[name])} of {name} was asked for, and no example of it is left"
         + (f"; nor of {', '.join(absent[1:])}" if absent[1:] else ""),
         where="mix",
         fix=f"There is: {there}. Add some, change mix.{_setting(contract)}, or set mix.on_shortage=relax.",
+    )
+
+
+def _unknown_sources(names: Sequence[str], candidates: Candidates) -> StageFailed:
+    """The refusal of several shares whose sources the build does not have: each, and every name that would do."""
+    told = "; ".join(name.replace("+", " or ") for name in names)
+    return StageFailed(
+        f"mix.shares asks for {len(names)} sources of which this build has no example: {told}",
+        where="mix",
+        fix=f"It has: {', '.join(sorted(candidates.sources))}. Name your sources so (* stands for any ending), change "
+        "mix.shares, or leave them out.",
     )
 
 
@@ -208,9 +232,9 @@ def _shortage(
     ]
     if contract.kind == "all" and there:
         needed = [ceil(Fraction(total, there))]
-    epochs = f", mix.repeat={max(needed)}" if needed and max(needed) <= 100 else ""
-    return StageFailed(
-        "; ".join(lines),
-        where="mix",
-        fix=f"Add examples, or set mix.total={size}{epochs} or mix.on_shortage=relax.",
-    )
+    ways = [f"mix.total={size}"] if size else []  # a total of 0 is none
+    ways += [f"mix.repeat={max(needed)}"] if needed and max(needed) <= 100 else []
+    ways += ["mix.on_shortage=relax"] if there else []
+    *others, last = ways or [""]
+    advice = f", or set {', '.join(others)}{' or ' * bool(others)}{last}" if ways else ""
+    return StageFailed("; ".join(lines), where="mix", fix=f"Add examples{advice}.")

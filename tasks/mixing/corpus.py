@@ -60,12 +60,15 @@ def publish_corpus(
     groups = tie_groups(candidates, inputs.datasets["clusters"])
     splits = assign_splits(candidates, groups, settings, inputs.frozen)
     choice = choose(candidates, splits, tokens, settings)
+    short = phases.shortages(candidates, choice.copies, splits.split, settings)
+    choice.contract.add_remarks([*splits.remarks, *short])
     sequences = list(phases.sequences(candidates, choice.copies, splits.split, settings))
     _leave_unread(candidates, choice, sequences, settings)
     read = choice.copies > 0
     tally = {
         "straddling": straddling(candidates, groups, splits.split, read),
         "frozen_unknown": splits.frozen_unknown,
+        "foreign_chars": 0,  # that of the shards is added, if there is one
     }
     del groups
     yield account(candidates, choice, splits.split, sequences, tokens, settings, tally)

@@ -22,7 +22,13 @@ def read_frozen(data: bytes, where: str = "mix.frozen") -> pa.Table:
     """The columns id and split of a CSV or JSONL file. Raises SettingsError for anything that it cannot mean."""
     try:
         table = _jsonl(data) if data.lstrip()[:1] == b"{" else _csv(data)
-    except (pa.ArrowException, ValueError, KeyError, TypeError):
+    except (
+        pa.ArrowException,
+        ValueError,
+        KeyError,
+        TypeError,
+        RecursionError,
+    ):  # the last: nested too deeply
         raise SettingsError(
             "the file of frozen ids cannot be read", where=where, fix=f"It is {_SHAPE}."
         ) from None

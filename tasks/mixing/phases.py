@@ -21,6 +21,7 @@ from tasks.mixing.solving import apportion, largest, make_up
 
 #: Without a curriculum there is one phase that reads everything.
 ONLY = Phase(name="corpus")
+_ANEW = ": the others are weighted anew"
 _NONE = len(CATEGORIES)  # the bin of examples without a category
 
 
@@ -41,20 +42,52 @@ def phases_of(settings: MixSettings) -> tuple[Phase, ...]:
 def sequences(
     candidates: Candidates, copies: np.ndarray, split: np.ndarray, settings: MixSettings
 ) -> Iterator[Sequence]:
-    """Every phase of every split that has an example, split after split. Raises StageFailed for an empty phase."""
+    """Every phase of every split that has an example, split after split."""
     for number in range(len(SPLITS)):
         members = np.flatnonzero((copies > 0) & (split == number))
         for at, phase in enumerate(phases_of(settings), start=1):
             rows = _read(candidates, members, copies, phase, settings)
             if len(rows):
                 yield Sequence(at, number, _ordered(candidates, rows, phase, settings))
-            elif number == 0 and len(members) and settings.on_shortage == "stop":
-                raise StageFailed(
-                    f"phase {phase.name!r} has nothing to read: the mixture has no example of "
-                    f"{' or '.join(phase.reads) or 'any category'} for training",
-                    where="mix",
-                    fix="Add some, change mix.phases, or set mix.on_shortage=relax.",
-                )
+
+
+def shortages(
+    candidates: Candidates, copies: np.ndarray, split: np.ndarray, settings: MixSettings
+) -> list[str]:
+    """What phases ask for and a split does not have, in words.
+
+    Raises StageFailed where training lacks all that a phase reads, or a category of which it asks a share, unless
+    shortages are to be relaxed.
+    """
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for number, name in enumerate(SPLITS):
+        members = (copies > 0) & (split == number)
+        there = set(np.unique(candidates.category[members]).tolist())
+        for phase in phases_of(settings) if there else ():
+            absent = [one for one in phase.reads if CATEGORIES.index(one) not in there]
+            if not absent or (
+                number and not phase.shares
+            ):  # a small split need not have all that may be read
+                continue
+            empty = len(absent) == len(phase.reads)
+            if number == 0 and settings.on_shortage == "stop" and (empty or phase.shares):
+                raise _shortage(phase, absent, empty)
+            became = ": the phase is left out" if empty else _ANEW if phase.shares else ""
+            purposes = found.setdefault((phase.name, " or ".join(absent), became), [])
+            purposes.append("training" if number == 0 else name)
+    return [
+        f"phase {phase!r} has no example of {absent} for {', '.join(purposes)}{became}"
+        for (phase, absent, became), purposes in found.items()
+    ]
+
+
+def _shortage(phase: Phase, absent: list[str], empty: bool) -> StageFailed:
+    asked = "has nothing to read" if empty else f"asks for a share of {absent[0]}"
+    return StageFailed(
+        f"phase {phase.name!r} {asked}: the mixture has no example of {' or '.join(absent)} for training",
+        where="mix",
+        fix="Add some, change mix.phases, or set mix.on_shortage=relax.",
+    )
 
 
 def _read(

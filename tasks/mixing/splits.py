@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time
 from fnmatch import fnmatchcase
 
 import numpy as np
@@ -20,8 +20,9 @@ from scipy.sparse.csgraph import connected_components
 
 from schemas.errors import StageFailed
 from schemas.settings import MixSettings
+from schemas.settings.mixing import OWN
 from schemas.tables import SPLITS
-from tasks.mixing.candidates import Candidates, Readable
+from tasks.mixing.candidates import NO_TIME, Candidates, Readable
 from tasks.mixing.ids import Finder, Ids, draw, place_of, read_ids
 
 TRAIN, VALIDATION, TEST = range(len(SPLITS))
@@ -44,11 +45,15 @@ class Groups:
 
 @dataclass(frozen=True)
 class Splits:
-    """Per candidate the number of its split, and which of them bridge frozen splits; ids frozen in vain."""
+    """Per candidate the number of its split, and which of them bridge frozen splits; ids frozen in vain.
+
+    `remarks` tell what a hold-out or a frozen file could not do.
+    """
 
     split: np.ndarray
     bridging: np.ndarray
     frozen_unknown: int
+    remarks: tuple[str, ...] = ()
 
 
 def tie_groups(candidates: Candidates, clusters: Readable) -> Groups:
@@ -86,26 +91,51 @@ def assign_splits(
     split = np.full(len(candidates), TRAIN, np.int8)
     split[place < settings.test + settings.validation] = VALIDATION
     split[place < settings.test] = TEST
-    held = _together(_held_out(candidates, settings), groups)
+    held_out, remarks = _held_out(candidates, settings)
+    held = _together(held_out, groups)
     if not ((split == TRAIN) & ~held & candidates.left).any():
         split[:] = TRAIN
     split[held] = TEST
     if frozen is None:
-        return Splits(split, np.zeros(len(candidates), bool), 0)
-    return _freeze(candidates, groups, split, frozen)
+        return Splits(split, np.zeros(len(candidates), bool), 0, tuple(remarks))
+    found = _freeze(candidates, groups, split, frozen)
+    if found.frozen_unknown:
+        remarks.append(
+            f"{found.frozen_unknown:,} of {frozen.num_rows:,} frozen ids are of no example of this build"
+        )
+    return replace(found, remarks=tuple(remarks))
 
 
-def _held_out(candidates: Candidates, settings: MixSettings) -> np.ndarray:
-    held = np.zeros(len(candidates), bool)
-    if settings.holdout_after is not None:
-        first = datetime.combine(settings.holdout_after, time(), UTC)
-        held |= candidates.created >= int(first.timestamp()) * 1_000_000
+def _held_out(candidates: Candidates, settings: MixSettings) -> tuple[np.ndarray, list[str]]:
+    """What is for testing by its time or source, and what the time of no example could say."""
+    held, remarks = np.zeros(len(candidates), bool), []
+    if settings.holdout_after is not None and len(candidates):
+        held, remark = _late(candidates, settings.holdout_after)
+        remarks += [remark] if remark else []
     for name in settings.holdout_sources:
         known = [number for number, source in enumerate(candidates.sources) if fnmatchcase(source, name)]
         if not known:
             raise unknown_source("mix.holdout_sources", name, candidates.sources)
         held |= np.isin(candidates.source, known)
-    return held
+    return held, remarks
+
+
+def _late(candidates: Candidates, day: date) -> tuple[np.ndarray, str]:
+    """What began on this day or later; a remark on what cannot be told. Raises StageFailed when nothing can."""
+    timed = candidates.created != NO_TIME
+    if not timed.any():
+        raise StageFailed(
+            f"mix.holdout_after={day} holds out by time, and no example of this build has one",
+            where="mix",
+            fix="Say in the sources' mapping where their times stand, or hold out by source with mix.holdout_sources.",
+        )
+    late = candidates.created >= int(datetime.combine(day, time(), UTC).timestamp()) * 1_000_000
+    without, left = int((candidates.left & ~timed).sum()), int(candidates.left.sum())
+    told = [
+        f"{without:,} of {left:,} examples have no time, and mix.holdout_after cannot hold them out"
+    ] * bool(without)
+    told += ["no example is of mix.holdout_after or later: none is held out by time"] * (not late.any())
+    return late, "; ".join(told)
 
 
 def unknown_source(setting: str, name: str, sources: tuple[str, ...]) -> StageFailed:
@@ -115,7 +145,7 @@ def unknown_source(setting: str, name: str, sources: tuple[str, ...]) -> StageFa
     return StageFailed(
         f"{setting} asks for the source {name!r}, of which this build has no example",
         where="mix",
-        fix=f"{advice}It has: {', '.join(sorted(sources))}.",
+        fix=f"{advice}It has: {', '.join(sorted(sources)) or 'no example at all'}.",
     )
 
 
@@ -136,11 +166,16 @@ def _freeze(candidates: Candidates, groups: Groups, split: np.ndarray, frozen: p
     ids = read_ids(frozen["id"])
     asked = pc.index_in(frozen["split"], pa.array(SPLITS)).to_numpy().astype(np.int8)
     finder = Finder(ids)
-    at = finder.rows(candidates.ids)
-    at = np.where(at >= 0, at, finder.rows(candidates.conversations))
+    by_id, by_conversation = finder.rows(candidates.ids), finder.rows(candidates.conversations)
+    both = np.flatnonzero((by_id >= 0) & (by_conversation >= 0))
+    torn = both[asked[by_id[both]] != asked[by_conversation[both]]]
+    if len(torn):
+        raise _contradiction(frozen, by_id[torn[0]], by_conversation[torn[0]])
+    at = np.where(by_id >= 0, by_id, by_conversation)
     own = np.where(at >= 0, asked[at], _FREE).astype(np.int8)
     known = np.zeros(len(ids.high), bool)
-    known[at[at >= 0]] = True
+    for found in (by_id, by_conversation):
+        known[found[found >= 0]] = True
     lowest, highest = _extremes(own, groups, np.ones(len(candidates), bool))
     _, survivors = _extremes(own, groups, candidates.left)
     rows, group = groups.rows, groups.group
@@ -152,6 +187,16 @@ def _freeze(candidates: Candidates, groups: Groups, split: np.ndarray, frozen: p
     result = np.where(own >= 0, own, np.where(tied >= 0, tied, split))
     bridging = (divided & (own < 0)) | beaten
     return Splits(result.astype(np.int8), bridging, int((~known).sum()))
+
+
+def _contradiction(frozen: pa.Table, example: int, conversation: int) -> StageFailed:
+    (of_one, of_other) = (frozen.slice(row, 1).to_pylist()[0] for row in (example, conversation))
+    return StageFailed(
+        f"the file of frozen ids puts the example {of_one['id']} into {of_one['split']}, and its conversation "
+        f"{of_other['id']} into {of_other['split']}",
+        where="mix.frozen",
+        fix="Keep one of the two lines.",
+    )
 
 
 def _extremes(own: np.ndarray, groups: Groups, among: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -174,15 +219,20 @@ def straddling(candidates: Candidates, groups: Groups, split: np.ndarray, chosen
     return int((same & (side[1:] != side[:-1])).sum())
 
 
-def spread(sources: tuple[str, ...], names: Mapping[str, float]) -> dict[str, str]:
+def spread(sources: tuple[str, ...], names: Mapping[str, float], own: tuple[str, ...] = ()) -> dict[str, str]:
     """Which of `names` (exact, joined by +, with * in them) each source belongs to; those of none are left out.
 
-    An exact name comes before one with a *, a longer pattern before a shorter, and * alone last.
+    An exact name comes before one with a *, a longer pattern before a shorter, and * alone last. `own*` fits the
+    sources `own`, too.
     """
     patterns = [(pattern, name) for name in names for pattern in name.split("+")]
     found = {}
     for source in sources:
-        fitting = [(p == source, len(p), p, name) for p, name in patterns if fnmatchcase(source, p)]
+        fitting = [
+            (pattern == source, len(pattern), pattern, name)
+            for pattern, name in patterns
+            if fnmatchcase(source, pattern) or (pattern == OWN and source in own)
+        ]
         if fitting:
             found[source] = max(fitting)[3]
     return found

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 from schemas.settings import ParseSettings
 
-_STRANGE = re.compile(r"[^A-Za-z0-9_./-]+")
+_TYPE = re.compile(r"[a-z][a-z0-9]*(?:[_./-][a-z0-9]+){0,5}")
+_LONGEST_TYPE = 40
 
 _SPEAKERS = ("user", "assistant")
 
@@ -110,8 +111,13 @@ class Parser(Protocol):
 
 
 def unknown_type(name: object) -> str:
-    """The reason for a content type that nobody has taught us; the name is cut down to harmless characters."""
-    return "unknown_type:" + (_STRANGE.sub("_", name)[:40] if isinstance(name, str) and name else "none")
+    """The reason for a content type that nobody has taught us.
+
+    It is named when it is one word as programs write them; else it may be what somebody said, which no report tells.
+    """
+    if not isinstance(name, str) or not name:
+        return "unknown_type:none"
+    return f"unknown_type:{name if len(name) <= _LONGEST_TYPE and _TYPE.fullmatch(name) else 'odd_name'}"
 
 
 def text_or_none(value: object) -> str | None:

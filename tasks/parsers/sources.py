@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 import xxhash
 
 from schemas.errors import InputError
+from schemas.files import open_regular
 from schemas.ids import DIGEST_BYTES
 from tasks.parsers.encodings import EncodingGuess
 from tasks.parsers.walking import unreadable
@@ -89,13 +90,20 @@ class ChecksumStream:
 
 
 @contextmanager
+def opened_file(path: str | Path) -> Iterator[BinaryIO]:
+    """A file on disk. Raises InputError, also for what may have no end: a pipe, a device."""
+    with readable(str(path)):
+        file = open_regular(path)
+    with file:
+        yield file
+
+
+@contextmanager
 def opened(path: str | Path, member: str | None = None) -> Iterator[CheckedStream]:
     """The bytes of a file, or of a member of a zip, which is never extracted. Raises InputError."""
     where = f"{path}: {member}" if member else str(path)
     if member is None:
-        with readable(where):
-            file: IO[bytes] = Path(path).open("rb")  # noqa: SIM115 (closed by the next `with`)
-        with file:
+        with opened_file(path) as file:
             yield CheckedStream(file, where)
         return
     with opened_zip(path) as archive, opened_member(archive, member, where) as stream:
@@ -105,10 +113,11 @@ def opened(path: str | Path, member: str | None = None) -> Iterator[CheckedStrea
 @contextmanager
 def opened_zip(path: str | Path) -> Iterator[zipfile.ZipFile]:
     """A zip file. Raises InputError when it is none, or damaged."""
-    with readable(str(path)):
-        archive = zipfile.ZipFile(path)
-    with archive:
-        yield archive
+    with opened_file(path) as file:
+        with readable(str(path)):
+            archive = zipfile.ZipFile(file)
+        with archive:
+            yield archive
 
 
 @contextmanager

@@ -8,6 +8,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 #: Numbers above this are milliseconds: as seconds they would lie beyond the year 5138.
 _MILLISECONDS_FROM = 1e11
+#: `20240131` is a date, and a number of nine digits seconds since 1970; what is shorter is neither.
+_SHORTEST_DIGITS = 8
 _LAST_SECOND = 253_402_300_799  # the end of the year 9999
 
 
@@ -20,6 +22,12 @@ def microseconds(value: object) -> int | None:
     if isinstance(value, str):
         return _from_text(value.strip())
     return None
+
+
+def declared_microseconds(text: str) -> int | None:
+    """The same of a column that somebody says is a time. A short number is none: it is a year, a place or an age."""
+    text = text.strip()
+    return microseconds(text) if len(text.partition(".")[0]) >= _SHORTEST_DIGITS else None
 
 
 def _from_number(value: float) -> int | None:

@@ -1,4 +1,4 @@
-"""The list of builds: one HTML page, with trends drawn on the server and no script at all."""
+"""The list of builds and adapters: one HTML page, with trends drawn on the server and no script at all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tasks.reports.charts import BOTTOM as MARGIN
 from tasks.reports.charts import HEIGHT, RIGHT, WIDTH
-from tasks.reports.lines import BuildLine
+from tasks.reports.lines import AdapterLine, BuildLine
 from tasks.reports.reasons import percent, reason_title
 from tasks.reports.story import counted
 from tasks.reports.templates import environment, stylesheet
@@ -31,8 +31,8 @@ class _Row:
     state: str
 
 
-def render_builds(lines: Sequence[BuildLine], home: str) -> str:
-    """The page of all builds, newest first. The same lines give the same bytes."""
+def render_builds(lines: Sequence[BuildLine], home: str, adapters: Sequence[AdapterLine] = ()) -> str:
+    """The page of all builds, newest first, and of all adapters. The same lines give the same bytes."""
     complete = sum(line.state == "complete" for line in lines)
     return (
         environment()
@@ -43,6 +43,7 @@ def render_builds(lines: Sequence[BuildLine], home: str) -> str:
             home=home,
             told=f"{counted(len(lines), 'build')}, {complete:,} complete",
             rows=[_row(line) for line in lines],
+            adapters=adapters,
             trends=draw_trends(lines),
             canvas={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT, "base": HEIGHT - MARGIN},
         )

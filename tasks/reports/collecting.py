@@ -183,6 +183,7 @@ def _sources(
             dropped=ledger.by_source[name, "dropped"],
             examples=examples[name],
             splits={split: corpus[name, split] for split in SPLITS},
+            reasons=largest_first(ledger.dropped.get(name, {})),
         )
         for name in names
     ]

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from schemas.comparison import Comparison, Level, Move, Moves, MoveSample, StageChange, setting_text
+from schemas.comparison import (
+    Comparison,
+    Level,
+    Move,
+    Moves,
+    MoveSample,
+    StageChange,
+    group_changes,
+    setting_text,
+)
 from tasks.reports.story import counted
 from tasks.reports.templates import environment, stylesheet
 
@@ -45,7 +54,7 @@ def render_comparison(comparison: Comparison, samples: Sequence[MoveSample]) -> 
                     "before": setting_text(change.before),
                     "after": setting_text(change.after),
                 }
-                for change in comparison.settings
+                for change in group_changes(comparison.settings)
             ],
         )
     )

@@ -19,6 +19,7 @@ class LedgerCounter:
         self.parsed: Counter[str] = Counter()
         self.fates: Tally = Counter()
         self.by_source: Tally = Counter()
+        self.dropped: dict[str, Counter[str]] = {}
         self.conversations: Counter[str] = Counter()
         self.trained = 0
         self.flagged = 0
@@ -39,7 +40,11 @@ class LedgerCounter:
             self.by_source.update({(name, ""): n for (name,), n in tally({"source": part.source}).items()})
             return
         self.decided = True
-        self.by_source += tally({"source": part.source, "outcome": part.outcome})
+        columns = {"source": part.source, "outcome": part.outcome, "reason": part.reason}
+        for (source, outcome, reason), count in tally(columns).items():
+            self.by_source[source, outcome] += count
+            if outcome == "dropped":
+                self.dropped.setdefault(source, Counter())[reason] += count
         self.fates += tally({"outcome": part.outcome, "reason": part.reason, "role": role})
         self._add_details(part)
 

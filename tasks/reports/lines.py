@@ -1,4 +1,4 @@
-"""One build as one line of the list: what is known of it without opening a table."""
+"""One build, or one adapter, as one line of a list: what is known of it without opening a table."""
 
 from __future__ import annotations
 
@@ -36,3 +36,18 @@ class BuildLine:
     def kept(self) -> float | None:
         """Kept messages over parsed ones, 0 to 1; None while undecided."""
         return kept_share(self.messages) if self.decided else None
+
+
+@dataclass(frozen=True)
+class AdapterLine:
+    """An adapter in the list. `name` is its fingerprint where no name leads to it any more.
+
+    `examples` and `steps` are None, and `problem` is one clear line, where it cannot be read.
+    """
+
+    name: str
+    fingerprint: str
+    base: str = ""
+    examples: int | None = None
+    steps: int | None = None
+    problem: str | None = None

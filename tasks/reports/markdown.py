@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from schemas.summary import BuildSummary, MixtureAccount
 from schemas.visible import visible
 from tasks.reports.context import ReportContext
-from tasks.reports.mixture import told_bounds
+from tasks.reports.mixture import told_bounds, told_part
 from tasks.reports.reasons import filter_rows, reason_title
 from tasks.reports.statistics import Statistics
 from tasks.reports.story import sentence
@@ -36,6 +36,8 @@ def render_markdown(statistics: Statistics, context: ReportContext) -> str:
     lines = [f"{plain(sentence(statistics), ERROR)}", ""]
     if summary.error:
         lines += [f"**Stopped**: {plain(_first_line(summary.error), ERROR)}", ""]
+    lines += [f"- **Warning**: {plain(warning, ERROR)}" for warning in summary.warnings[:ROWS]]
+    lines += [""] if summary.warnings else []
     lines += ["### Stages", "", *_stages(summary), "", "### Filtering", "", *_filtering(statistics), ""]
     lines += ["### Corpus", "", _corpus(summary), "", *_mixture(summary.mixture)]
     lines += [f"- {plain(note, ERROR)}" for note in context.notes[:ROWS]]
@@ -119,12 +121,12 @@ def _corpus(summary: BuildSummary) -> str:
 def _mixture(mixture: MixtureAccount | None) -> list[str]:
     if mixture is None or not mixture.contract:
         return []
-    lines = ["| mixture | asked | as a share | got | examples | of |", "|---|--:|--:|--:|--:|--:|"]
+    lines = ["| mixture | asked | as a share | got | examples | available |", "|---|--:|--:|--:|--:|--:|"]
     for target in mixture.contract[:ROWS]:
         share = "–" if target.share is None else f"{target.share:.1%}"
         asked, bounds = told_bounds(*target.asked), told_bounds(target.low, target.high, 100, "%")
         counts = f"{target.got:,} | {target.available:,}"
-        lines.append(f"| {plain(target.name)} | {asked} | {bounds} | {share} | {counts} |")
+        lines.append(f"| {plain(told_part(target.name))} | {asked} | {bounds} | {share} | {counts} |")
     if rest := mixture.contract[ROWS:]:
         lines.append(f"| {len(rest):,} more | | | | | |")
     return [*lines, ""]

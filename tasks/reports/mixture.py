@@ -78,6 +78,18 @@ def _portion(name: str, rows: Sequence[Mapping[str, Any]], phase: int | None = N
     )
 
 
+def told_part(name: str) -> str:
+    """A part of the mixture for people: sources that share one share, with room to break the line between them."""
+    return name.replace("+", " + ")
+
+
+def told_repeats(mixture: MixtureAccount) -> str:
+    """What repeats make of the corpus: `775 examples make 900 rows`, and in which parts."""
+    (total,) = (target for target in mixture.targets if target.kind == "total")
+    parts = [f"{t.rows - t.got:,} in {told_part(t.name)}" for t in mixture.contract if t.rows > t.got]
+    return f"{total.got:,} examples make {total.rows:,} rows" + (f" ({', '.join(parts)})" if parts else "")
+
+
 def told_bounds(low: float | None, high: float | None, times: float = 1.0, unit: str = "") -> str:
     """Bounds for people: `25–30`, `20.7–24.8%`, `40%`; a dash for none."""
     if low is None or high is None:

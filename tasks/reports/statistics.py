@@ -166,7 +166,10 @@ class SignalStatistics:
 
 @dataclass(frozen=True)
 class SourceCount:
-    """One source from messages to corpus. kept, masked and dropped count messages; splits count examples."""
+    """One source from messages to corpus. kept, masked and dropped count messages; splits count examples.
+
+    `reasons` say why messages were dropped.
+    """
 
     source: str
     conversations: int
@@ -176,6 +179,7 @@ class SourceCount:
     dropped: int
     examples: int
     splits: Mapping[str, int]
+    reasons: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -209,12 +213,17 @@ class LabelCounts:
 
 @dataclass(frozen=True)
 class ClusterShown:
-    """A cluster: how many near copies leave it, and how similar the least similar of them is to the keeper."""
+    """A cluster: how many near copies leave it, and how similar the least similar of them is to the keeper.
+
+    `sources` count its members; `opening` is where the keeper's text begins, for the page alone.
+    """
 
     cluster_id: str
     keeper_id: str
     copies: int
     lowest: float
+    sources: Mapping[str, int] = field(default_factory=dict)
+    opening: str = ""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from schemas.visible import visible
 from tasks.reports.languages import language_name
-from tasks.reports.mixture import told_bounds
+from tasks.reports.mixture import told_bounds, told_part, told_repeats
 from tasks.reports.reasons import percent, reason_meaning, reason_title, state_title
 
 #: Longest settings text that is shown.
@@ -34,6 +34,8 @@ def environment() -> Environment:
         language=language_name,
         percent=percent,
         bounds=told_bounds,
+        part=told_part,
+        repeats=told_repeats,
         title_of=reason_title,
         meaning_of=reason_meaning,
         state=state_title,

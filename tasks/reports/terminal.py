@@ -14,7 +14,7 @@ from rich.text import Text
 from schemas.summary import MixtureAccount
 from schemas.visible import visible
 from tasks.reports.context import ReportContext
-from tasks.reports.mixture import told_bounds
+from tasks.reports.mixture import told_bounds, told_part, told_repeats
 from tasks.reports.reasons import FAMILIES, FilterRow, filter_rows
 from tasks.reports.statistics import RuleStatistics, Statistics
 
@@ -84,6 +84,8 @@ def _facts(statistics: Statistics, context: ReportContext) -> list[RenderableTyp
     if statistics.corpus is not None:
         facts.add_row("Corpus", Text(_splits(statistics.corpus)))
     mixture = context.summary.mixture
+    if mixture is not None and mixture.repeats:
+        facts.add_row("Repeats", Text(f"{mixture.repeats:,}: {told_repeats(mixture)}"))
     if mixture is not None and mixture.counted:
         tokens = sum(portion.tokens or 0 for portion in mixture.sources)
         facts.add_row("Tokens", Text(f"{tokens:,}"))
@@ -96,7 +98,9 @@ def _mixture(mixture: MixtureAccount | None) -> list[RenderableType]:
         return []
     found: list[RenderableType] = []
     if mixture.contract:
-        found += [Text(), Text("Mixture: asked, as a share, got", style="bold"), _targets(mixture)]
+        rows = " (shares count rows, repeats included)" if mixture.repeats else ""
+        heading = Text(f"Mixture: asked, as a share, got{rows}", style="bold")
+        found += [Text(), heading, _targets(mixture)]
     if len(mixture.phases) > 1:
         found += [Text(), Text("Phases:", style="bold"), _phases(mixture)]
     return found
@@ -104,16 +108,18 @@ def _mixture(mixture: MixtureAccount | None) -> list[RenderableType]:
 
 def _targets(mixture: MixtureAccount) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("", overflow="fold", max_width=24)
-    for heading in ("asked", "share", "got", "examples", "of"):
+    table.add_column("", overflow="fold", max_width=20)
+    rows = ["rows"] if mixture.repeats else []
+    for heading in ("asked", "share", "got", *rows, "examples", "available"):
         table.add_column(heading, justify="right")
     for target in mixture.contract:
         got = "–" if target.share is None else f"{target.share:.1%}"
         table.add_row(
-            Text(visible(target.name, 60)),
+            Text(visible(told_part(target.name), 120)),
             told_bounds(*target.asked),
             told_bounds(target.low, target.high, 100, "%"),
             Text(got, style="yellow" if target.remark else "green"),
+            *([f"{target.rows:,}"] if mixture.repeats else []),
             f"{target.got:,}",
             f"{target.available:,}",
         )

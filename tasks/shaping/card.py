@@ -5,7 +5,7 @@ It follows from the corpus and the settings alone: no clock, no path, no word of
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,19 +20,43 @@ UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
+class PhaseFacts:
+    """What a phase of the curriculum reads: the splits that it has, distinct examples, and rows with their repeats."""
+
+    splits: Sequence[str]
+    examples: int
+    rows: int
+
+
+@dataclass(frozen=True)
 class CardFacts:
-    """What a card tells. `counts` has examples by column and value, like counts["split"]["train"]."""
+    """What a card tells. `counts` has distinct examples by column and value, like counts["split"]["train"].
+
+    `as_read`: `data/` holds the rows of one phase as training reads them, and not each example once.
+    """
 
     counts: Mapping[str, Mapping[str, int]]
-    phases: Mapping[int, Sequence[str]]
+    phases: Mapping[int, PhaseFacts]
+    as_read: bool
     licenses: Mapping[str, str]
     fingerprints: Mapping[str, str]
     settings: Mapping[str, Mapping[str, Any]]
 
     @property
-    def rows(self) -> int:
-        """Rows of all splits, an example counted once in each of its phases."""
+    def examples(self) -> int:
+        """Distinct examples of all splits."""
         return sum(self.counts["split"].values())
+
+    @property
+    def rows(self) -> int:
+        """Rows of all phases, an example counted as often as it is read."""
+        return sum(phase.rows for phase in self.phases.values())
+
+    @property
+    def folders(self) -> tuple[int, ...]:
+        """The phases that have a folder of their own: none where `data/` says all there is to say."""
+        repeats = self.rows > self.examples and not self.as_read
+        return tuple(self.phases) if len(self.phases) > 1 or repeats else ()
 
 
 def write_card(facts: CardFacts) -> str:
@@ -54,27 +78,23 @@ def _header(facts: CardFacts) -> dict[str, Any]:
         header["license_name"] = "mixed" if named else UNKNOWN
         header["license_link"] = "README.md#licenses"
     header["task_categories"] = ["text-generation"]
-    header["size_categories"] = [next((name for top, name in _SIZES if facts.rows < top), "n>1T")]
+    header["size_categories"] = [next((name for top, name in _SIZES if facts.examples < top), "n>1T")]
     header["tags"] = ["conversational", "chat", "vatra"]
-    if facts.rows:
+    if facts.examples:
         header["configs"] = _configs(facts)
     return header
 
 
 def _configs(facts: CardFacts) -> list[dict[str, Any]]:
-    """One configuration with all splits; where there are several phases, one more for each."""
+    """The default, which is `data/`; and one for each phase that has a folder."""
 
-    def files(folder: str, splits: Sequence[str]) -> list[dict[str, str]]:
-        return [{"split": split, "path": f"{folder}{split}-*.parquet"} for split in splits]
+    def config(name: str, folder: str, splits: Iterable[str]) -> dict[str, Any]:
+        files = [{"split": split, "path": f"{folder}/{split}-*.parquet"} for split in splits]
+        return {"config_name": name, "data_files": files}
 
-    if len(facts.phases) == 1:
-        (splits,) = facts.phases.values()
-        return [{"config_name": "default", "data_files": files("", splits)}]
-    every = [split for split in facts.counts["split"] if any(split in s for s in facts.phases.values())]
-    whole = {"config_name": "default", "data_files": files("phase-*/", every)}
-    return [whole] + [
-        {"config_name": f"phase-{phase}", "data_files": files(f"phase-{phase}/", splits)}
-        for phase, splits in facts.phases.items()
+    every = (split for split, count in facts.counts["split"].items() if count)
+    return [config("default", "data", every)] + [
+        config(f"phase-{phase}", f"phase-{phase}", facts.phases[phase].splits) for phase in facts.folders
     ]
 
 
@@ -89,9 +109,10 @@ def _sections(facts: CardFacts) -> list[str]:
             _counts(title, facts.counts[column])
             for title, column in (
                 ("Splits", "split"), ("Sources", "source"), ("Categories", "category"),
-                ("Languages", "language"), ("Phases", "phase"),
+                ("Languages", "language"),
             )
         ),
+        _phases(facts),
         _licenses(facts),
         *(_values(title, values) for title, values in facts.settings.items()),
         _values("Lineage", facts.fingerprints),
@@ -104,10 +125,35 @@ def _sections(facts: CardFacts) -> list[str]:
 
 
 def _loading(facts: CardFacts) -> str:
-    more = '\nEach phase of the curriculum is a configuration of its own, like `name="phase-1"`; '
-    more += "an example may stand in several."
-    more = more if len(facts.phases) > 1 else ""
-    return f'```python\nfrom datasets import load_dataset\n\nload_dataset("path/of/this/folder")\n```{more}'
+    told = "`data/` holds each example once."
+    if facts.folders:
+        told += (
+            " Each phase of the curriculum is a configuration of its own, like `phase-1`, with its files in the folder "
+            "of that name: an example may stand in several, or several times in one."
+        )
+    elif facts.as_read and facts.rows > facts.examples:
+        told = "`data/` holds one phase as training reads it: an example may stand in it several times."
+    code = """```python
+from datasets import load_dataset
+
+load_dataset("path/of/this/folder")
+```
+
+```python
+import pandas
+
+pandas.read_parquet("path/of/this/folder/data")
+```"""
+    return f"{code}\n\n{told}"
+
+
+def _phases(facts: CardFacts) -> str:
+    """Where rows are not examples: how many of both each phase has."""
+    if facts.rows == facts.examples and not facts.folders:
+        return ""
+    lines = [f"| {number} | {phase.examples:,} | {phase.rows:,} |" for number, phase in facts.phases.items()]
+    head = ["## Phases", "", "Rows count an example as often as the phase reads it.", ""]
+    return "\n".join([*head, "| phase | examples | rows |", "|---|---:|---:|", *lines])
 
 
 def _counts(title: str, counts: Mapping[str, int]) -> str:

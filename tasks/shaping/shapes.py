@@ -29,14 +29,17 @@ _GENERATED = ("assistant", "tool_call")
 def pairs(messages: Messages, conversation_id: str, left_out: Counter[str]) -> Iterator[Record]:
     """{instruction, response, conversation_id} for each reply that is trained on and has a question before it."""
     question: str | None = None
+    waiting: list[str] = []  # the reason for a question that stands in no pair yet
     for message in messages:
         if message["role"] == "user":
-            question = message["content"]
+            left_out.update(waiting)
+            question, waiting = message["content"], ["questions without a reply"]
         elif message["role"] == "assistant" and not message["trainable"]:
             left_out["masked replies"] += 1
         elif message["role"] == "assistant" and question is None:
             left_out["replies without a question"] += 1
         elif message["role"] == "assistant":
+            waiting = []
             yield {
                 "instruction": question,
                 "response": message["content"],
@@ -44,6 +47,7 @@ def pairs(messages: Messages, conversation_id: str, left_out: Counter[str]) -> I
             }
         else:
             left_out[f"{message['role']} turns"] += 1
+    left_out.update(waiting)
 
 
 def as_messages(messages: Messages, conversation_id: str, left_out: Counter[str]) -> Iterator[Record]:
@@ -114,14 +118,24 @@ def alpaca(messages: Messages, conversation_id: str, left_out: Counter[str]) -> 
 def trl(messages: Messages, conversation_id: str, left_out: Counter[str]) -> Iterator[Record]:
     """{prompt: [...], completion: [...]} for each reply that is trained on; what came before it is the prompt.
 
-    Trainers learn the completion alone, so a reply that must not be learned stands in prompts only.
+    Trainers learn the completion alone, so a reply that must not be learned stands in prompts only, and so does any
+    call of a tool. What comes after the last reply that is learned stands nowhere, and is counted.
     """
     turns: list[Record] = []
+    said = 0  # so many turns stand in a record
+    calls: list[str] = []  # the reason for calls to be learned that do not yet
     for turn in _openai_turns(messages, left_out):
         learned = turn["role"] == "assistant" and turn.pop("weight", 1)
         if learned and "tool_calls" not in turn:
+            left_out.update(calls)
             yield {"prompt": list(turns), "completion": [turn]}
+            said, calls = len(turns) + 1, []
+        elif learned:
+            calls.append("learned calls in prompts only")
         turns.append(turn)
+    left_out.update(_unsaid(turn) for turn in turns[said:])
+    if not said:
+        left_out["conversations"] += 1
 
 
 def _openai_turns(messages: Messages, left_out: Counter[str]) -> Iterator[Record]:
@@ -140,6 +154,13 @@ def _openai_turns(messages: Messages, left_out: Counter[str]) -> Iterator[Record
             yield {"role": "tool", "tool_call_id": waiting.pop(0), "content": content}
         else:
             yield {"role": role, "content": content} | _weight(message)
+
+
+def _unsaid(turn: Record) -> str:
+    """The reason for a turn of OpenAI's shape that no completion follows."""
+    if turn["role"] != "assistant":
+        return f"{turn['role']} turns"
+    return "tool_call turns" if "tool_calls" in turn else "masked replies"
 
 
 def _weight(message: Mapping[str, Any]) -> Record:

@@ -6,11 +6,12 @@ One pattern at a time: a single large alternation is some twenty times slower in
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import polars as pl
 
 from schemas.errors import SettingsError
+from schemas.patterns import refusal_of
 from schemas.settings import Rule
 
 #: Texts in which a pattern that can match nothing at all does so: empty, or with a word border, or none.
@@ -36,7 +37,7 @@ def check_rules(families: Mapping[str, Iterable[Rule]]) -> None:
                 matches_nothing = (probes.str.extract(_insensitive(rule), 0) == "").any()
             except pl.exceptions.ComputeError as error:
                 raise SettingsError(
-                    f"the pattern {rule.pattern!r} cannot be used: {_reason(str(error))}",
+                    f"the pattern {rule.pattern!r} cannot be used: {refusal_of(str(error))}",
                     where=f"{family} rules",
                     fix="Patterns are Rust regular expressions: no look-around, no back-references.",
                 ) from None
@@ -74,9 +75,3 @@ def find_hits(texts: Sequence[str], families: Mapping[str, Iterable[Rule]]) -> l
 
 def _insensitive(rule: Rule) -> str:
     return f"(?i:{rule.pattern})"
-
-
-def _reason(message: str) -> str:
-    """The engine's own last word, without the drawing of the pattern."""
-    lines: list[Any] = [line for line in message.splitlines() if line.startswith("error: ")]
-    return lines[0].removeprefix("error: ") if lines else "the engine refuses it"

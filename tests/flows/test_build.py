@@ -207,7 +207,9 @@ def test_export_gives_the_guides_pairs(built: Any, run_vatra: Any, tmp_path: Pat
     assert all(set(line) == {"instruction", "response", "conversation_id"} for line in lines)
     folder = tmp_path / "corpus"
     done = run_vatra("export", "--home", built.home, "--format", "parquet", "--out", folder, "--json")
-    assert sum(pq.read_metadata(file).num_rows for file in folder.glob("*.parquet")) == done.object["rows"]
+    assert (
+        sum(pq.read_metadata(file).num_rows for file in folder.glob("data/*.parquet")) == done.object["rows"]
+    )
     assert DatasetCard.load(folder / "README.md").data.configs[0]["config_name"] == "default"
 
 

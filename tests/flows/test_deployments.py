@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from flows.stage_names import STAGE_NAMES
+from schemas.errors import UsageError
 from schemas.settings import BuildSettings
 from schemas.settings.changes import changes_of
 from schemas.settings.presets import preset_names
@@ -122,7 +123,10 @@ def test_impossible_parameters_are_refused(
 
 def test_possible_parameters_are_not_refused(deployments: list[dict[str, Any]]) -> None:
     build, filter_ = form(deployments, "build-corpus/adhoc"), form(deployments, "run-stage/filter")
-    assert refused(build, {"settings": BuildSettings().model_dump(mode="json")}) == []
+    (filled,) = [build["properties"]["settings"]["default"]]
+    assert refused(build, {"settings": filled}) == []
+    assert BuildSettings.model_validate(filled) == BuildSettings(), "a form sends what it was filled with"
+    assert refused(build, {"sources": "/data/s.yaml", "preset": "emergent"}) == []
     assert refused(build, {"settings": {"train": {"lora": "mine.yaml"}}, "preset": "guide"}) == []
     declared = {
         "path": "/data/a.csv",
@@ -140,14 +144,18 @@ def test_forms_show_nothing_internal(deployments: list[dict[str, Any]]) -> None:
         )
         for one in deployments
     }
-    assert shown["build-corpus/adhoc"] == {"paths", "inbox", "preset", "settings"}
+    assert shown["build-corpus/adhoc"] == {"paths", "sources", "inbox", "preset", "settings"}
     assert shown["run-stage/filter"] == {"build", "changes", "downstream"}
     assert shown["run-stage/reconcile"] == {"build", "downstream"}
+    for name in ("build-corpus/adhoc", "run-stage/dedup", "run-stage/mix"):
+        for filled_in in ("semantic_digest", "'own'", "when a build is planned"):
+            assert filled_in not in str(form(deployments, name)), name
     assert shown["train-lora/adhoc"] == {"corpus", "preset", "changes", "name", "overwrite"}
 
 
 def test_drop_downs_are_the_presets(deployments: list[dict[str, Any]]) -> None:
-    assert form(deployments, "build-corpus/adhoc")["properties"]["preset"]["enum"] == preset_names("build")
+    offered = [*preset_names("build"), *preset_names("mixture")]
+    assert form(deployments, "build-corpus/adhoc")["properties"]["preset"]["enum"] == offered
     shipped, own = form(deployments, "train-lora/adhoc")["properties"]["preset"]["anyOf"]
     assert shipped["enum"] == preset_names("train")
     assert own["title"] == "a YAML file"
@@ -217,3 +225,12 @@ def test_changes_say_only_what_was_given() -> None:
     }
     schema = str(model.model_json_schema())
     assert "'default': None" not in schema, "a form would send it"
+
+
+def test_a_form_has_one_file_of_sources() -> None:
+    from flows.build_corpus import _with_file
+
+    settings = BuildSettings(sources_file="/data/s.yaml")
+    assert _with_file(settings, "") == _with_file(BuildSettings(), "/data/s.yaml") == settings
+    with pytest.raises(UsageError, match="two files of sources"):
+        _with_file(settings, "/data/t.yaml")

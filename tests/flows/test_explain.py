@@ -51,6 +51,7 @@ def test_the_story_of_a_message_is_that_of_the_tables(looked: Looked, look: Call
     (place,) = [m for m in mixture if m["example_id"] == row["placement"]["example_id"]]
     assert (told["corpus"]["split"], told["corpus"]["order"]) == (place["split"], place["order"])
     assert told["corpus"]["split_size"] == looked.dataset(looked.second, "mix").rows("train")
+    assert [p["order"] for p in told["corpus"]["places"]] == [place["order"]]
 
 
 def test_the_category_and_how_it_was_come_by(looked: Looked, look: Callable[..., Answer]) -> None:
@@ -94,6 +95,8 @@ def test_twins_and_the_one_that_is_left_out(looked: Looked, look: Callable[..., 
         for name in ("twin-conversation-one", "twin-conversation-two")
     ]
     assert found[0]["twins"] == [found[1]["example_id"]]
+    (copy,) = found[0]["copies"]
+    assert None not in (copy["source"], copy["opening"])
     assert found[0]["keeper_id"] == found[1]["keeper_id"]
     left = [c for c in found if c["example_id"] != c["keeper_id"]]
     assert [c["left_out"] for c in left] == ["exact_duplicate"]

@@ -18,6 +18,7 @@ import pytest
 
 from flows.report_pages import HEADERS, report_app
 from storage.home import Home, open_home
+from storage.names import give_name, list_names
 from tests.made_builds import put_build
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -167,6 +168,64 @@ def test_a_missing_report_is_made_from_the_store(built: Any) -> None:
         assert "on the demo base" in listed
         results = ask(home, f"/builds/{built.summary['build']}/validation").text
         assert re.search(r"All \d+ expectations hold", results)
+    finally:
+        page.write_bytes(written)
+
+
+def put_adapter(home: Home, name: str | None, mark: str, account: dict[str, Any] | None) -> None:
+    """An adapter's manifest and name, written by hand; `account` None: the run is gone."""
+    if account is not None:
+        manifest = {"stage": "train-lora", "fingerprint": mark, "files": {}, "account": account}
+        home.store.put_if_absent(f"artifacts/train-lora/{mark}/manifest.json", json.dumps(manifest).encode())
+    if name is not None:
+        give_name(home.store, "lora", name, "train-lora", mark)
+
+
+def test_adapters_are_listed_each_with_its_page(home: Home) -> None:
+    assert 'id="adapters"' not in ask(home, "/").text
+    told = {"base": "org/model", "base_is_demo": False, "examples": 1234, "steps": 56}
+    put_adapter(home, "ada", "a" * 32, told)
+    put_adapter(home, "mine", "b" * 32, {**told, "base": "/home/ana/private/model"})
+    put_adapter(home, None, "c" * 32, {**told, "base_is_demo": True})
+    put_adapter(home, "gone", "d" * 32, None)
+    put_adapter(home, "odd", "e" * 32, {"base": "org/model"})
+    (home.reports / "lora-ada.html").write_text("<!doctype html><title>the run of ada</title>", "utf-8")
+    listed = ask(home, "/")
+    assert_strict(listed)
+    assert re.findall(r'href="/adapters/(\w+)"', listed.text) == ["ada", "mine", "c" * 32]
+    for word in ("1,234", "56", "org/model", "the demo base", "its run was pruned", "its account is damaged"):
+        assert word in listed.text
+    assert "/home/ana" not in listed.text
+    page = ask(home, "/adapters/ada")
+    assert (page.status_code, page.text) == (200, "<!doctype html><title>the run of ada</title>")
+    assert_strict(page)
+    assert ask(home, "/builds/lora-ada.html").headers["location"] == "/adapters/ada", (
+        "as a build's page links it"
+    )
+    for name, status in {
+        "gone": 500,
+        "odd": 500,
+        "nobody": 404,
+        "..%2fb1": 404,
+        "%2e%2e": 404,
+        "b1": 404,
+    }.items():
+        refused = ask(home, f"/adapters/{name}")
+        assert refused.status_code == status, name
+        assert_strict(refused)
+
+
+def test_a_missing_page_of_a_run_is_made_again(built: Any) -> None:
+    home = Home(built.home)
+    name = next(iter(list_names(home.store, "lora")))
+    page = home.reports / f"lora-{name}.html"
+    written = page.read_bytes()
+    page.unlink()
+    try:
+        assert f'href="/adapters/{name}"' in ask(home, "/").text
+        answer = ask(home, f"/adapters/{name}")
+        assert_strict(answer)
+        assert answer.content == page.read_bytes() == written
     finally:
         page.write_bytes(written)
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from flows.finding import with_sources
+from schemas.settings import load_build_settings
 from storage.catalog import latest_build
 from storage.datasets import find_dataset
 from storage.store import Store
@@ -52,6 +54,21 @@ def corpus(home: Path) -> list[dict[str, Any]]:
         for part in dataset.scan(split)
         for row in part.to_pylist()
     ]
+
+
+def test_which_sources_are_ones_own(tmp_path: Path) -> None:
+    qa = {"turns": [{"user": "asked"}, {"assistant": "told"}]}
+    sources = {
+        "claude-web": {"path": "a"},
+        "public-chats": {"path": "b", "own": False},
+        "hub": {"dataset": "x/y", "revision": "0" * 40},
+        "sms": {"path": "c", "mapping": qa, "own": True},
+        "qa": {"path": "d", "mapping": qa},
+    }
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump({"sources": sources}), "utf-8")
+    named = f"sources_file={tmp_path / 's.yaml'}"
+    assert with_sources(load_build_settings("personal", overrides=[named])).mix.own == ("claude-web", "sms")
+    assert with_sources(load_build_settings("emergent", overrides=[named])).mix.own == (), "nobody asks"
 
 
 def test_a_build_of_sources(run_vatra: Any, home: Path, tmp_path: Path) -> None:

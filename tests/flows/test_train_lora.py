@@ -185,6 +185,25 @@ def test_a_changed_template_is_not_used(built: Built, trained: Answer, tmp_path:
     assert "no adapter 'nobody'" in vatra("sample", "--adapter", "nobody", "--home", built.home).errors
 
 
+def test_a_changed_adapter_is_not_used(built: Built, trained: Answer) -> None:
+    folder = built.home / "artifacts/lora/ada"
+    for name in ("adapter/adapter_model.safetensors", "base/model.safetensors"):
+        good = (folder / name).read_bytes()
+        (folder / name).write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+        try:
+            for command in (
+                ("sample", "--adapter", "ada", "--prompt", "x"),
+                ("merge", "ada", "--dtype", "bf16"),
+            ):
+                answer = vatra(*command, "--home", built.home)
+                assert answer.code == 1
+                assert "was changed since it was made" in answer.errors
+                assert name in answer.errors
+        finally:
+            (folder / name).write_bytes(good)
+    assert not (built.home / "artifacts/merged/ada-bf16").exists()
+
+
 def test_the_corpus_for_other_trainers(
     built: Built, tmp_path: Path, run_vatra: Callable[..., Answer]
 ) -> None:

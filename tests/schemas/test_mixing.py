@@ -9,7 +9,7 @@ import pytest
 
 from schemas.errors import SettingsError
 from schemas.settings import BuildSettings, MixSettings, load_build_settings
-from schemas.settings.loading import change_settings, layer_settings
+from schemas.settings.loading import change_settings, layer_settings, settings_over
 
 
 def mix(*overrides: str, preset: str | None = None, file: Path | None = None) -> MixSettings:
@@ -66,6 +66,27 @@ def test_forms_and_changes_lay_presets_too() -> None:
     )
 
 
+def test_what_a_stage_is_told_is_laid_over_the_settings_of_its_build(tmp_path: Path) -> None:
+    before = load_build_settings("emergent", overrides=["mix.seed=5", "quality.min_chars=3"])
+    after = settings_over(before, "ada", None, ["mix.total=9"])
+    assert after.mix == mix("mix.seed=5", "mix.total=9", preset="ada")
+    assert after.quality.min_chars == 3, "what is not said stays"
+    file = tmp_path / "mine.yaml"
+    file.write_text("mix: {preset: personal, frozen: ids.csv}\n", "utf-8")
+    named = settings_over(before, None, file).mix
+    assert (named.preset, named.ranges, named.frozen) == ("personal", {}, str(tmp_path / "ids.csv"))
+
+
+def test_a_file_of_sources_takes_the_place_of_sources_and_of_shares_by_weight() -> None:
+    weighed = {"sources": {"a": {"path": "x", "weight": 2}}, "mix": {"shares": {"a": 2}, "seed": 5}}
+    before = BuildSettings.model_validate(weighed)
+    after = settings_over(before, overrides=["sources_file=s.yaml"])
+    assert (after.sources, after.sources_file, after.mix.shares, after.mix.seed) == ({}, "s.yaml", {}, 5)
+    chosen = BuildSettings.model_validate({**weighed, "mix": {"shares": {"a": 3}}})
+    assert settings_over(chosen, overrides=["sources_file=s.yaml"]).mix.shares == {"a": 3}
+    assert settings_over(before).mix.shares == {"a": 2}
+
+
 def test_settings_that_were_written_down_are_read_back_as_they_were() -> None:
     for name in ("emergent", "ada", "personal"):
         settings = load_build_settings(name, overrides=["mix.on_shortage=stop", "mix.phases=[]"])
@@ -104,6 +125,20 @@ def test_settings_that_were_written_down_are_read_back_as_they_were() -> None:
             "which no range lets into",
         ),
         ("mix.holdout_after=soon", "mix.holdout_after"),
+        ("mix.shares={a: 1.0e308, b: 1.0e308}", "the share of 'a' is 1e+308: the most is 1e+12"),
+        ("mix.weights={a: 1.0e308, b: 1.0e308}", "the share of 'a' is 1e+308"),
+        (
+            "mix.ranges={technical: [1.0e308, 1.0e308], tool: [1.0e308, 1.0e308]}",
+            "the range of 'technical' ends",
+        ),
+        ("mix={ranges: {tool: [0, 1.0e308]}, ranges_in: weights}", "the range of 'tool' ends at 1e+308"),
+        ("mix.phases=[{name: a, shares: {tool: 1.0e308}}]", "the share of 'tool' is 1e+308"),
+        ("mix.total=10000000000000", "mix.total: input should be less than or equal to"),
+        ("mix.shard_bytes=10000000000000", "mix.shard_bytes"),
+        ("mix.seed=true", "setting mix.seed: a number is asked for, not true or false"),
+        ("mix.total=yes", "setting mix.total: a number is asked for, not true or false"),
+        ("mix.shares={a: true, b: 1}", "setting mix.shares: a number is asked for, not true or false"),
+        ("mix.ranges={tool: [false, true]}", "setting mix.ranges: a number is asked for, not true or false"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_numbers(override: str, complaint: str) -> None:
@@ -117,6 +152,13 @@ def test_misspelt_settings_of_a_mixture_are_answered_with_the_nearest() -> None:
         SettingsError, match=r"unknown setting mix\.on_shortag .*Did you mean mix\.on_shortage\?"
     ):
         mix("mix.on_shortag=relax")
+    keys = (
+        r"unknown setting mix\.phases\.0\.total .*Valid here: name, categories, shares, size, fraction, order"
+    )
+    with pytest.raises(SettingsError, match=keys):
+        mix("mix.phases=[{name: a, total: 5}]")
+    with pytest.raises(SettingsError, match=r"Did you mean mix\.phases\.1\.fraction\?"):
+        mix("mix.phases=[{name: a}, {name: b, fracton: 0.5}]")
 
 
 def test_shares_and_ranges_as_exact_parts() -> None:

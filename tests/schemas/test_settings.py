@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
+from pydantic import ValidationError
 
 from schemas.errors import SettingsError
 from schemas.settings import BuildSettings, Phase, Rule
+from schemas.settings.changes import changes_of
 from schemas.settings.loading import (
     apply_overrides,
     load_build_settings,
@@ -96,10 +98,13 @@ def test_unknown_key_with_no_neighbour_is_answered_with_all_keys() -> None:
 
 @pytest.mark.parametrize(
     ("change", "nearest"),
-    [("learning_rte: 0.1", "learning_rate"), ("base: {kind: built, hiden_size: 64}", "base.hidden_size")],
+    [
+        ("base: {kind: built}\nlearning_rte: 0.1", "learning_rate"),
+        ("base: {kind: built, hiden_size: 64}", "base.hidden_size"),
+    ],
 )
 def test_unknown_key_in_a_model_preset(tmp_path: Path, change: str, nearest: str) -> None:
-    text = f"description: a model of my own\ntarget_modules: [q_proj]\nbase: {{kind: built}}\n{change}\n"
+    text = f"description: a model of my own\ntarget_modules: [q_proj]\n{change}\n"
     path = written(tmp_path, "mine.yaml", text)
     with pytest.raises(SettingsError, match=rf"Did you mean {nearest}\?") as caught:
         load_lora_preset(str(path))
@@ -121,7 +126,11 @@ def test_unknown_key_in_a_rule_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
-    [("ahoy: there\n", "a rule file is a list"), ("- [unclosed\n", "not valid YAML"), (None, "cannot read")],
+    [
+        ("ahoy: there\n", "a rule file is a list"),
+        ("- [unclosed\n", "not valid YAML"),
+        (None, "no such rule file"),
+    ],
 )
 def test_rule_files_that_cannot_be_used(tmp_path: Path, text: str | None, complaint: str) -> None:
     path = tmp_path / "rules.yaml" if text is None else written(tmp_path, "rules.yaml", text)
@@ -134,7 +143,7 @@ def test_rule_files_that_cannot_be_used(tmp_path: Path, text: str | None, compla
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("languages: [en\nquality: {}\n", r"not valid YAML .*line 2"),
+        ("languages: [en\nquality: {}\n", r"settings file is not valid YAML: expected .*line 2"),
         ("- en\n- ro\n", "must be a mapping"),
         (None, "no such settings file"),
     ],
@@ -143,6 +152,14 @@ def test_settings_files_that_cannot_be_used(tmp_path: Path, text: str | None, co
     path = tmp_path / "mine.yaml" if text is None else written(tmp_path, "mine.yaml", text)
     with pytest.raises(SettingsError, match=complaint):
         load_build_settings(file=path)
+
+
+def test_a_path_that_no_file_can_have_is_refused() -> None:
+    for setting in ("blacklist.files", "slop.files", "dedup.evaluations"):
+        with pytest.raises(SettingsError, match="cannot read"):
+            seal(load_build_settings(overrides=[f'{setting}=["a\\0.txt"]']))
+    with pytest.raises(SettingsError, match="cannot read the settings file"):
+        load_build_settings(overrides=['mix.preset="a\\0.yaml"'])
 
 
 def test_later_wins_preset_then_file_then_override(tmp_path: Path) -> None:
@@ -195,6 +212,9 @@ def test_overrides_are_yaml_and_leave_their_argument_alone() -> None:
         ("slop.assistant=delete", r"setting slop\.assistant: .*'drop_conversation'"),
         ("toxicity.scorer=detoxify:xl", r"setting toxicity\.scorer"),
         ("parse=3", "setting parse"),
+        ("mix.seed=yes", r"setting mix\.seed: a number is asked for, not true or false .*got True"),
+        ("mix.ranges={technical: [on, 3]}", r"setting mix\.ranges: a number is asked for"),
+        ("dedup={threshold: true, bands: 3}", r"setting dedup\.threshold: a number is asked for"),
     ],
 )
 def test_impossible_values_are_refused(override: str, complaint: str) -> None:
@@ -204,9 +224,17 @@ def test_impossible_values_are_refused(override: str, complaint: str) -> None:
 
 @pytest.mark.parametrize("change", ["learning_rate: .nan", "rank: 0", "base: {kind: built, heads: 3}"])
 def test_impossible_model_presets_are_refused(tmp_path: Path, change: str) -> None:
-    text = f"description: mine\ntarget_modules: [q_proj]\nbase: {{kind: built}}\n{change}\n"
+    base = "" if change.startswith("base:") else "base: {kind: built}\n"
+    text = f"description: mine\ntarget_modules: [q_proj]\n{base}{change}\n"
     with pytest.raises(SettingsError, match=f"setting {change.partition(':')[0]}"):
         load_lora_preset(str(written(tmp_path, "mine.yaml", text)))
+
+
+def test_a_form_takes_no_flag_for_a_number_either() -> None:
+    changes = changes_of("dedup")
+    assert changes is not None
+    with pytest.raises(ValidationError, match="A number is asked for"):
+        changes.model_validate({"dedup": {"threshold": True}})
 
 
 def test_settings_are_frozen() -> None:

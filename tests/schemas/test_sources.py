@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from schemas.errors import SettingsError
+from schemas.errors import SettingsError, UsageError
 from schemas.settings import BuildSettings
 from schemas.settings.sources import Source
 from schemas.settings.sources_file import load_sources
@@ -47,6 +47,8 @@ def refused(tmp_path: Path, source: Any, name: str = "one") -> str:
         ({"path": "x", "narrative": {"prompts": [" "]}}, "a prompt is empty"),
         ({"path": "x", "category": "tecnical"}, "unknown category; there are: technical, instructional"),
         ({"path": "x", "weight": 0}, "greater than 0"),
+        ({"path": "x", "weight": 1e308}, "less than or equal to 1000000000000"),
+        ({"path": "x", "weight": True}, "sources.one.weight: a number is asked for, not true or false"),
         ({"path": "x", "sample": 1.5}, "less than 1"),
         ({"path": "x", "read": {"kind": "csv"}}, "read goes with mapping or narrative"),
         ({"path": "x", "mapping": QA, "read": {"header": False}}, "header: false needs columns"),
@@ -57,6 +59,11 @@ def refused(tmp_path: Path, source: Any, name: str = "one") -> str:
         ({"path": "x", "roles": {"Doc": "doctor"}}, "sources.one.roles.Doc"),
         ({"path": "x", "filters": {"where": {"column": "a", "equals": None}}}, "says nothing of 'a'"),
         ({"path": "x", "filters": {"where": {"column": "a", "equal": 1}}}, "Did you mean equals?"),
+        ({"path": "x", "seed": True}, "sources.one.seed: a number is asked for, not true or false"),
+        ({"path": "x", "filters": {"where": [{"column": "a", "at_least": False}]}},
+         "sources.one.filters.where.0.at_least: a number is asked for"),
+        ({"path": ""}, "sources.one.path: no path: it is empty"),
+        ({"path": ["x", "a\0b"]}, "sources.one.path: no path: it is empty, or holds a character of the code 0"),
     ],
 )  # fmt: skip
 def test_refused(tmp_path: Path, source: Any, said: str) -> None:
@@ -71,6 +78,15 @@ def test_refused(tmp_path: Path, source: Any, said: str) -> None:
         ("sorces: {}", "begins with `sources:`"),
         ("sources: {a b: {path: x}}", "the source name 'a b' has other characters"),
         ("sources: {a: [", "is not valid YAML"),
+        ("- a", "the file of sources must be a mapping"),
+        (
+            'sources:\n  a: {path: "x\\d"}',
+            "the file of sources is not valid YAML: found unknown escape character 'd'",
+        ),
+        (
+            'sources:\n  a: {path: "x\\d"}',
+            "line 2, column 16). Between double quotes a backslash is written twice",
+        ),
     ],
 )
 def test_a_file_that_is_none(tmp_path: Path, text: str, said: str) -> None:
@@ -78,6 +94,15 @@ def test_a_file_that_is_none(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(SettingsError) as raised:
         load_sources(tmp_path / "s.yaml")
     assert said in str(raised.value)
+
+
+def test_a_home_folder_that_nobody_has_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "sources.yaml"
+    file.write_text("sources: {one: {path: ~nobody-of-this-name/x.jsonl}}")
+    with pytest.raises(
+        UsageError, match=r"nobody's home folder is called so \(~nobody-of-this-name/x.jsonl\)"
+    ):
+        load_sources(file)
 
 
 def test_paths_are_taken_from_the_files_own_folder(tmp_path: Path) -> None:

@@ -10,7 +10,13 @@ import pytest
 
 from schemas.errors import StoreError
 from schemas.ids import hash_bytes
-from storage.artifacts import artifact_folder, find_artifact, make_artifact, working_folder
+from storage.artifacts import (
+    artifact_folder,
+    find_artifact,
+    make_artifact,
+    verify_artifact,
+    working_folder,
+)
 from storage.store import STAGING, Store
 
 FOLDER = artifact_folder("train-lora", "f1")
@@ -126,3 +132,11 @@ def test_a_working_folder_outlives_a_failure_and_goes_with_the_artifact(store: S
         working_folder(Store("memory://artifacts"), "train-lora", "f1"),
     ):
         pytest.fail("not on a disk")
+
+
+def test_a_changed_file_is_noticed(store: Store) -> None:
+    make_artifact(store, "train-lora", "f1", adapter())
+    verify_artifact(store, "train-lora", "f1")
+    Path(store.full(f"{FOLDER}/adapter.safetensors")).write_bytes(b"weighty")
+    with pytest.raises(StoreError, match=r"was changed since it was made.*adapter\.safetensors"):
+        verify_artifact(store, "train-lora", "f1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,12 @@ def test_a_kept_file_is_named_by_its_content_and_outlives_its_path(tmp_path: Pat
 def test_a_file_that_is_not_there_is_refused_by_its_setting(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"cannot read the file that mix\.frozen names .*nowhere"):
         keep_input(Store(str(tmp_path)), "mix.frozen", str(tmp_path / "nowhere"), "frozen", len)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SettingsError, match=r"cannot read the file that mix\.frozen names .*pipe"):
+        keep_input(Store(str(tmp_path)), "mix.frozen", str(tmp_path / "pipe"), "frozen", len)
 
 
 def test_a_scratch_folder_is_gone_afterwards(tmp_path: Path) -> None:

@@ -116,11 +116,12 @@ def test_parquet_is_a_folder_of_the_corpus_own_shards(corpus: Dataset, tmp_path:
     assert export_corpus(corpus, "parquet", out, ["train", "test"]).rows == corpus.rows(
         "train"
     ) + corpus.rows("test")
-    names = sorted(path.name for path in out.iterdir())
-    assert names == ["README.md", "test-00000.parquet", "train-00000.parquet", "train-00001.parquet"]
+    assert sorted(path.name for path in out.iterdir()) == ["README.md", "data"]
+    names = sorted(path.name for path in (out / "data").iterdir())
+    assert names == ["test-00000.parquet", "train-00000.parquet", "train-00001.parquet"]
     for number, file in enumerate(corpus.files("train")):
-        assert (out / f"train-{number:05d}.parquet").read_bytes() == corpus.store.read(file.path)
-    assert pq.read_table(out / "test-00000.parquet").to_pylist() == in_order(corpus, "test")
+        assert (out / f"data/train-{number:05d}.parquet").read_bytes() == corpus.store.read(file.path)
+    assert pq.read_table(out / "data/test-00000.parquet").to_pylist() == in_order(corpus, "test")
 
 
 @pytest.mark.parametrize("form", ["jsonl", "messages", "json", "parquet"])
@@ -221,7 +222,7 @@ def test_a_damaged_corpus_is_not_handed_on(corpus: Dataset, tmp_path: Path) -> N
 
 def test_an_empty_folder_takes_a_parquet_export(corpus: Dataset, tmp_path: Path) -> None:
     export_corpus(corpus, "parquet", tmp_path)
-    assert len(list(tmp_path.glob("*.parquet"))) == 4
+    assert len(list(tmp_path.glob("data/*.parquet"))) == 4
 
 
 @pytest.mark.parametrize("form", ["jsonl", "parquet"])

@@ -137,13 +137,16 @@ def test_datasets_reads_every_shape(corpus: Dataset, tmp_path: Path, form: str) 
 
 
 def test_the_folder_is_read_by_datasets_duckdb_and_pandas(corpus: Dataset, tmp_path: Path) -> None:
+    """By default each example once; each phase as it is read, by its name."""
     from datasets import load_dataset
 
     out = tmp_path / "corpus"
-    assert export_corpus(corpus, "parquet", out, record=record(corpus)).rows == 10
+    done = export_corpus(corpus, "parquet", out, record=record(corpus))
+    assert (done.examples, done.rows, done.phases) == (8, 8, {1: 5, 2: 5})
     whole = load_dataset(str(out), cache_dir=str(tmp_path / "hub"))
+    assert whole["train"]["example_id"][:] == [an_id("e", number) for number in (1, 2, 3, 4, 5)]
     assert {split: rows.num_rows for split, rows in whole.items()} == {
-        "train": 7,
+        "train": 5,
         "validation": 1,
         "test": 2,
     }
@@ -151,9 +154,10 @@ def test_the_folder_is_read_by_datasets_duckdb_and_pandas(corpus: Dataset, tmp_p
     assert second["train"]["example_id"][:] == [an_id("e", number) for number in (3, 5, 4)]
     assert set(second) == {"train", "test"}
     counted = duckdb.sql(
-        f"select phase, count(*) from read_parquet('{out}/*/train-*.parquet') group by 1 order by 1"
+        f"select phase, count(*) from read_parquet('{out}/phase-*/train-*.parquet') group by 1 order by 1"
     )
     assert counted.fetchall() == [(1, 4), (2, 3)]
+    assert pd.read_parquet(out / "data")["example_id"].is_unique
     assert len(pd.read_parquet(out / "phase-1")) == 5
 
 
@@ -162,14 +166,27 @@ def test_one_phase_needs_no_folders(corpus: Dataset, tmp_path: Path) -> None:
 
     out = tmp_path / "corpus"
     assert export_corpus(corpus, "parquet", out, phase=1).rows == 5
-    assert sorted(path.name for path in out.iterdir()) == [
-        "README.md", "train-00000.parquet", "train-00001.parquet", "validation-00000.parquet",
+    assert sorted(path.name for path in out.iterdir()) == ["README.md", "data"]
+    assert sorted(path.name for path in (out / "data").iterdir()) == [
+        "train-00000.parquet", "train-00001.parquet", "validation-00000.parquet",
     ]  # fmt: skip
     read = load_dataset(str(out), cache_dir=str(tmp_path / "hub"))
     assert {split: rows.num_rows for split, rows in read.items()} == {"train": 4, "validation": 1}
 
 
-def test_the_hub_accepts_the_card_and_it_counts_right(corpus: Dataset, tmp_path: Path) -> None:
+def test_repeats_of_a_single_phase_have_a_folder_of_their_own(tmp_path: Path) -> None:
+    repeated = make(tmp_path / "store", [(1, "train", [1, 2, 1]), (1, "train", [1])])
+    done = export_corpus(repeated, "parquet", tmp_path / "out")
+    assert (done.examples, done.rows, done.phases) == (2, 2, {1: 4})
+    assert sorted(path.name for path in (tmp_path / "out/data").iterdir()) == ["train-00000.parquet"]
+    assert len(pd.read_parquet(tmp_path / "out/phase-1")) == 4
+    assert "| 1 | 2 | 4 |" in (tmp_path / "out/README.md").read_text("utf-8")
+    done = export_corpus(repeated, "parquet", tmp_path / "one", phase=1)
+    assert (done.examples, done.rows, done.phases) == (2, 4, {})
+    assert "an example may stand in it several times" in (tmp_path / "one/README.md").read_text("utf-8")
+
+
+def test_the_hub_accepts_the_card_and_it_counts_each_example_once(corpus: Dataset, tmp_path: Path) -> None:
     export_corpus(corpus, "parquet", tmp_path / "c", record=record(corpus, claude={"license": "cc-by-4.0"}))
     card = DatasetCard.load(tmp_path / "c/README.md")
     data = card.data
@@ -179,9 +196,10 @@ def test_the_hub_accepts_the_card_and_it_counts_right(corpus: Dataset, tmp_path:
         ["n<1K"],
         ["text-generation"],
     )
-    assert "| train | 7 | 70.0% |" in card.text
-    assert "| jurnal\\|1 | 5 | 50.0% |" in card.text
-    assert "| creative | 6 | 60.0% |" in card.text
+    assert "| train | 5 | 62.5% |" in card.text
+    assert "| jurnal\\|1 | 4 | 50.0% |" in card.text
+    assert "| creative | 4 | 50.0% |" in card.text
+    assert "| 2 | 5 | 5 |" in card.text
     assert "| claude | cc-by-4.0 |" in card.text
     assert "| jurnal\\|1 | unknown |" in card.text
     assert f"| `mix` | `{corpus.manifest.fingerprint}` |" in card.text

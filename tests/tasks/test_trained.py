@@ -43,7 +43,7 @@ def seen(*rows: tuple[int, int, int]) -> pa.Table:
 
 def lineage(tmp_path: Path, corpus: Any, found: pa.Table, by_phase: bool) -> pa.Table:
     run: Any = SimpleNamespace(record=SimpleNamespace(build="20261121-1-aa"))
-    write_lineage(corpus, run, tmp_path / LINEAGE, found, by_phase)
+    write_lineage(corpus, run, tmp_path / LINEAGE, found, by_phase, not_reached=7)
     return pq.read_table(tmp_path / LINEAGE)
 
 
@@ -55,6 +55,7 @@ def test_every_row_with_what_was_learned_of_it(tmp_path: Path) -> None:
     assert found["windows"].to_pylist() == [1, 2, 0, None]
     assert found["trained_tokens"].to_pylist() == [10, 20, 0, None]
     assert read_origin(tmp_path) == ("f" * 32, "20261121-1-aa")
+    assert pq.read_schema(tmp_path / LINEAGE).metadata[b"vatra.windows_not_reached"] == b"7"
 
 
 def test_an_example_in_two_phases(tmp_path: Path) -> None:

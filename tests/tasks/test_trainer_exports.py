@@ -64,6 +64,32 @@ def preset() -> LoraPreset:
     return load_lora_preset("llama-3-8b")
 
 
+def rows_of(
+    form: str, chat: list[dict[str, Any]], per_reply: bool = False
+) -> tuple[list[Any], dict[str, int]]:
+    made = TrainerExport(per_reply=per_reply)
+    return list(_ROWS[form](plain_turns(chat, None), made, "train")), dict(made.left_out)
+
+
+@pytest.mark.parametrize("per_reply", [False, True])
+def test_llama_factory_counts_what_stands_behind_the_last_learned_reply(per_reply: bool) -> None:
+    tail = [*CHAT, say("user", "four"), say("assistant", "MASKED"), say("user", "five")]
+    rows, left_out = rows_of("llama-factory", tail, per_reply)
+    assert rows[-1]["conversations"][-1]["value"] == "third\n\nlines"
+    assert left_out == {"questions without a reply": 2, "masked replies": 1}
+    assert rows_of("unsloth", [*CHAT, say("user", "four")])[1]["questions without a reply"] == 1
+
+
+@pytest.mark.parametrize("form", ["llama-factory", "unsloth"])
+def test_replies_on_both_sides_of_a_system_turn_are_learned_together_or_not_at_all(form: str) -> None:
+    apart = [*CHAT, say("system", "Now be brief."), say("assistant", "MASKED")]
+    rows, left_out = rows_of(form, apart, per_reply=True)
+    assert [
+        row["conversations"][-1].get("value", row["conversations"][-1].get("content")) for row in rows
+    ] == ["first 😀"]
+    assert left_out["replies joined to a masked one"] == 1
+
+
 def test_axolotl_switches_each_message(tmp_path: Path, preset: LoraPreset) -> None:
     made = export_for_trainer(Corpus(train=[CHAT], validation=[CHAT]), "axolotl", tmp_path / "x", preset)  # type: ignore[arg-type]
     (row,) = read(tmp_path / "x/train.jsonl")

@@ -14,7 +14,7 @@ from schemas.errors import InputError
 from schemas.ids import DIGEST_BYTES
 from schemas.manifest import SourceFile, Span
 from tasks.parsers.encodings import EncodingGuess, decoder_for
-from tasks.parsers.sources import CheckedStream, Examined, opened, readable
+from tasks.parsers.sources import CheckedStream, Examined, opened, opened_file, readable
 from tasks.parsers.window import CHUNK, ByteStream
 
 _GZIP = b"\x1f\x8b\x08"
@@ -114,7 +114,7 @@ def checked(
                 pass
         expected = file.checksum
     else:
-        with readable(file.path), Path(file.path).open("rb") as plain:
+        with opened_file(file.path) as plain, readable(file.path):
             plain.seek(span.start)
             counted = _Counted(CheckedStream(plain, file.path), on_bytes, span.stop - span.start)
             yield counted
@@ -140,18 +140,25 @@ def examine_unpacked(path: Path, member: str | None, on_bytes: Callable[[int], N
 
 
 def lines_of_stream(stream: ByteStream, encoding: str) -> Iterator[str]:
-    """The lines of a text, each with its end. Raises InputError for bytes that the encoding does not have."""
+    """The lines of a text, each with its end. Raises InputError for bytes that the encoding does not have.
+
+    Where the first end of a line is a lone carriage return, all of them are: such ends are given as line feeds.
+    """
     decoder = decoder_for(encoding)
     begun: list[str] = []  # the pieces of a line that has not ended yet
+    end = held = ""
     while True:
         data = stream.read(CHUNK)
         try:
-            text = decoder.decode(data, final=not data)
+            text = held + decoder.decode(data, final=not data)
         except UnicodeDecodeError as error:
             raise InputError(
                 f"is not {encoding}: byte {error.object[error.start]:#04x}", fix="Say another read.encoding."
             ) from None
-        lines = text.split("\n")
+        end, held = end or _line_end(text, whole=not data), ""
+        if not end and data and text.endswith("\r"):
+            text, held = text[:-1], "\r"  # what follows says whether it ends a line by itself
+        lines = text.split(end) if end else [text]
         for line in lines[:-1]:
             yield "".join([*begun, line, "\n"])
             begun = []
@@ -161,6 +168,13 @@ def lines_of_stream(stream: ByteStream, encoding: str) -> Iterator[str]:
             if begun:
                 yield "".join(begun)
             return
+
+
+def _line_end(text: str, whole: bool) -> str:
+    """What ends lines, told from a text's beginning; empty: it cannot be told yet."""
+    if "\n" in text:
+        return "\n"
+    return "\r" if "\r" in (text if whole else text[:-1]) else ""
 
 
 def decoded(stream: ByteStream, encoding: str) -> str:

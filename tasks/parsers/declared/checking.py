@@ -50,12 +50,14 @@ class _Check:
         self._reasons: Counter[str] = Counter()
         self._sample: dict[int, tuple[Record, str]] = {}
         self._good = False
+        records = source.mapping or source.narrative
+        self._dated = records is None or records.created_at is None
         self._records = 0
 
     @property
     def done(self) -> bool:
         """Whether nothing is left to be found out."""
-        return self._good and not self._open
+        return self._good and not self._open and self._dated
 
     def see(self, record: Record | Broken, file: SourceFile) -> None:
         """Look at one record of a file."""
@@ -65,7 +67,7 @@ class _Check:
             return
         for level in {need.level for need in self._open}:
             self._see_level(level, record, file)
-        if self._good:
+        if self._good and self._dated:
             return
         for conversation in conversations_of(self._recipe, record):
             reason = (
@@ -73,10 +75,13 @@ class _Check:
                 if isinstance(conversation, Left)
                 else self._selection.reason(conversation)
             )
-            if reason is None:
+            if reason is None and not isinstance(conversation, Left):
                 self._good = True
-                return
-            self._reasons[reason] += 1
+                self._dated = self._dated or conversation.created is not None
+                if self._dated:
+                    return
+            else:
+                self._reasons[str(reason)] += 1
 
     def _see_level(self, level: int, record: Record, file: SourceFile) -> None:
         for exploded in _first_levels(self._recipe, record, level):
@@ -95,6 +100,12 @@ class _Check:
             raise InputError("the source holds no record", where=where, fix="Check `path`, and `read`.")
         if self._open:
             self._refuse_column(min(self._open, key=lambda need: need.level), where)
+        if self._good:
+            raise InputError(
+                f"created_at says no time in any of the {self._records} records",
+                where=where,
+                fix="It is ISO 8601 (2024-01-31, 2024-01-31T12:00:00Z), or seconds or milliseconds since 1970.",
+            )
         reasons = ", ".join(
             f"{reason} {count}" for reason, count in self._reasons.most_common(_REASONS_SHOWN)
         )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from schemas.settings.sources import Condition
+from tasks.parsers.declared.linear import found_in
 from tasks.parsers.declared.paths import MISSING, Record, getter
 
 #: The reason why a record goes; None: it stays.
@@ -63,9 +63,8 @@ def _says(found: Any) -> bool:
     return found is not MISSING and found is not None and found not in ([], {})
 
 
-def _found_in(pattern: str) -> Callable[[Any], bool]:
-    compiled = re.compile(pattern)
-    return lambda found: isinstance(found, str) and compiled.search(found) is not None
+def _matches(pattern: str) -> Callable[[Any], bool]:
+    return lambda found: isinstance(found, str) and found_in(pattern, [found])[0]
 
 
 _CHECKS: dict[str, Callable[[Any], Callable[[Any], bool]]] = {
@@ -77,6 +76,6 @@ _CHECKS: dict[str, Callable[[Any], Callable[[Any], bool]]] = {
     "at_most": _compared(lambda number, wanted: number <= wanted),
     "above": _compared(lambda number, wanted: number > wanted),
     "below": _compared(lambda number, wanted: number < wanted),
-    "matches": _found_in,
+    "matches": _matches,
     "present": lambda wanted: lambda found: _says(found) == wanted,
 }

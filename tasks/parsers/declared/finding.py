@@ -57,7 +57,11 @@ def _named(name: str, path: Path) -> list[Path]:
         return [path]
     below = Path(path.anchor or ".")
     pattern = str(path.relative_to(path.anchor)) if path.anchor else str(path)
-    found = sorted(below.glob(pattern), key=lambda each: natural(str(each)))
+    try:
+        found = sorted(below.glob(pattern), key=lambda each: natural(str(each)))
+    except (ValueError, NotImplementedError) as error:
+        fix = "** stands alone between two slashes, as in folder/**/*.jsonl."
+        raise UsageError(f"no pattern for files: {error}", where=f"source {name}, {path}", fix=fix) from None
     files = [each for each in found if each.is_file() and not _BESIDE.fullmatch(each.name)]
     if not files:
         raise UsageError("no file is named so", where=f"source {name}, {path}", fix="Check `path`.")
@@ -82,6 +86,8 @@ class _Search:
                 inner = str(file.relative_to(path))
                 if _BESIDE.fullmatch(file.name):
                     self._skip(inner, "not data, by its name")
+                elif file.is_dir():
+                    self._skip(inner, "a link to a folder, which is not followed")
                 elif self._kind(file.name) is None and self._source.read.kind == "auto":
                     self._skip(inner, "its name says no kind of data: say read.kind")
                 else:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from schemas.patterns import named_groups
 from schemas.settings.mapping import Mapping, Narrative, Records, TextSplit, Turn, Value
 from schemas.settings.sources import Source
 from tasks.parsers.declared.paths import ALL, column_of
@@ -70,7 +70,7 @@ def _reads_whole(records: Mapping) -> bool:
 def _values(records: Records) -> Iterator[Sequence[str]]:
     for split in records.text_split:
         yield from paths_of(split.text)
-    for value in (*records.fields.values(), records.id, records.rating, records.title):
+    for value in (*records.fields.values(), records.id, records.rating, records.title, records.created_at):
         if value is not None:
             yield from paths_of(value)
     if isinstance(records, Narrative):
@@ -104,7 +104,11 @@ def _turns(records: Records) -> tuple[Turn, ...]:
 def _all_values(records: Records) -> Iterator[Value]:
     yield from (split.text for split in records.text_split)
     yield from records.fields.values()
-    yield from (value for value in (records.id, records.rating, records.title) if value is not None)
+    yield from (
+        value
+        for value in (records.id, records.rating, records.title, records.created_at)
+        if value is not None
+    )
     if isinstance(records, Narrative):
         yield records.text
     if isinstance(records, Mapping):
@@ -125,5 +129,5 @@ def _every_path(value: Value) -> Iterator[str]:
 
 def names_of(split: TextSplit) -> list[str]:
     """The columns that a text is cut into."""
-    groups = re.compile(split.pattern).groupindex if split.pattern else {}
+    groups = named_groups(split.pattern) if split.pattern else []
     return [*(split.markers or {}).values(), *split.names, *groups]

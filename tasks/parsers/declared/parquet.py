@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 import xxhash
 
 from schemas.errors import InputError
 from schemas.manifest import SourceFile, Span
-from tasks.parsers.sources import CheckedStream, readable
+from tasks.parsers.sources import CheckedStream, opened_file, readable
+from tasks.parsers.stream import Broken
 from tasks.parsers.window import CHUNK
 
 MAGIC = b"PAR1"
@@ -54,9 +55,38 @@ def _group(
     for batch in file.iter_batches(
         batch_size=_BATCH, row_groups=[number], columns=columns, use_threads=False
     ):
-        for record in batch.to_pylist():
-            yield record, partial("row {}".format, row)
+        for record in _records(batch):
+            place = partial("row {}".format, row)
+            yield (Broken(place(), record) if isinstance(record, str) else record), place
             row += 1
+
+
+def _records(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | str]:
+    """The rows; for one that holds what no Python value can say, why. The others of the batch are none the worse."""
+    rows: list[dict[str, Any]] | None
+    try:
+        rows = batch.to_pylist()
+    except (ValueError, OverflowError, KeyError):
+        rows = None  # row by row it comes out which, and why
+    if rows is not None:
+        yield from rows
+        return
+    for number in range(batch.num_rows):
+        yield _record(batch.slice(number, 1))
+
+
+def _record(row: pa.RecordBatch) -> dict[str, Any] | str:
+    record: dict[str, Any] = {}
+    for name, column in zip(row.schema.names, row.columns, strict=True):
+        try:
+            record[name] = column[0].as_py()
+        except UnicodeDecodeError:
+            return f"a text that is not UTF-8 in the column {name}"
+        except (ValueError, OverflowError):
+            return f"a value beyond what can be said in the column {name}"
+        except KeyError:  # what the library of time zones raises
+            return f"a time in an unknown zone in the column {name}"
+    return record
 
 
 def parquet_spans(path: Path, size: int) -> tuple[Span, ...]:
@@ -88,7 +118,7 @@ def _extent(file: Any, number: int) -> tuple[int, int]:
 
 def _checksum(path: str, start: int, stop: int) -> str:
     hasher = xxhash.xxh3_128()
-    with readable(path), Path(path).open("rb") as file:
+    with opened_file(path) as file, readable(path):
         file.seek(start)
         stream, left = CheckedStream(file, path), stop - start
         while left and (data := stream.read(min(CHUNK, left))):
@@ -102,11 +132,9 @@ def _file(path: str) -> Iterator[Any]:
     import pyarrow.parquet as pq
 
     fix = "Copy or fetch it again, or leave it out: name the good ones in `path`."
-    with readable(path):
-        opened: IO[bytes] = Path(path).open("rb")  # noqa: SIM115 (closed by the next `with`)
-    with opened:
+    with opened_file(path) as opened:
         try:
             yield pq.ParquetFile(opened)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        except (pa.ArrowException, OSError) as error:
             what = str(error).split("\n")[0][:120]
             raise InputError(f"not a Parquet file, or a damaged one: {what}", where=path, fix=fix) from None

@@ -16,10 +16,14 @@ from tasks.parsers.declared.paths import ALL, Record, getter, replaced
 from tasks.parsers.declared.splitting import cutter
 from tasks.parsers.declared.turns import Roles, Spoken, branches, listed, speaker
 from tasks.parsers.declared.values import Maker, NoText, maker
+from tasks.parsers.times import declared_microseconds
 
 #: The key, or number, of the element that was exploded last.
 KEY = "@key"
 _NUMBER_CHARS = 40
+#: What is said of conversations that created_at gives no time, counted over a file.
+WITHOUT_TIME = "conversations without a time: their created_at is empty"
+NOT_A_TIME = "conversations without a time: their created_at is no time that can be read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Recipe:
         )
         self._aside = [(why, maker(value)) for why, value in getattr(records, "aside", {}).items()]
         self._id, self._title, self._rating = map(_optional, (records.id, records.title, records.rating))
+        self._created = _optional(records.created_at) if records.created_at else None
         self._flags = [PLAIN_TEXT] if isinstance(records, Narrative) and records.stands_alone else []
 
     def exploded(self, record: Record, level: int | None = None) -> Iterator[Record | Left]:
@@ -91,6 +96,8 @@ class Recipe:
             title=self._title(record),
             category=self._source.category,
         )
+        if self._created is not None:
+            self._date(parsed, self._created(record))
         said = self._id(record)
         if said is not None:
             parsed.native_id = f"{said}#{number}" if number else said
@@ -104,6 +111,12 @@ class Recipe:
                 continue
             parsed.set_aside[reason] += 1
         return parsed
+
+    @staticmethod
+    def _date(parsed: ParsedConversation, said: str | None) -> None:
+        parsed.created = None if said is None else declared_microseconds(said)
+        if parsed.created is None:
+            parsed.warnings.append(WITHOUT_TIME if said is None else NOT_A_TIME)
 
 
 def _turns(mapping: Mapping, roles: Roles) -> Speak:

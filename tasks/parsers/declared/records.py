@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import PurePath
 from typing import Any
 from xml.etree import ElementTree
@@ -14,6 +13,8 @@ from schemas.errors import InputError
 from schemas.manifest import SourceFile, Span
 from schemas.settings.sources import Reading
 from tasks.parsers.declared.bytes import checked, decoded, lines_of_stream
+from tasks.parsers.declared.delimited import Dialect, delimited_rows
+from tasks.parsers.declared.linear import found_in
 from tasks.parsers.declared.parquet import parquet_records
 from tasks.parsers.declared.paths import getter
 from tasks.parsers.stream import Broken, ItemReader
@@ -24,8 +25,8 @@ FILE = "@file"
 #: A record, or what stands there instead; and what names its place, until the next one is asked for.
 Found = tuple[dict[str, Any] | Broken, Callable[[], str]]
 _CHAPTER = r"(?i)^\s*(?:(?:chapter|capitolul|part|book|letter|canto)\b.{0,80}|[ivxlc]{1,8}\.?)\s*$"
-_LONGEST_FIELD = 16 << 20
 _LONGEST_TEXT = 64 << 20
+_LINES_AT_ONCE = 1000
 
 
 def records_of(
@@ -107,35 +108,10 @@ def _line(number: int) -> str:
 
 
 def _csv(stream: ByteStream, file: SourceFile, reading: Reading) -> Iterator[Found]:
-    csv.field_size_limit(_LONGEST_FIELD)
     quote = reading.quote if reading.quote is not None else ('"' if file.format == "csv" else "")
-    delimiter = reading.delimiter or ("," if file.format == "csv" else "\t")
-    rows = csv.reader(
-        lines_of_stream(stream, file.encoding),
-        delimiter=delimiter,
-        quotechar=quote or None,
-        quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
-    )
-    names = list(reading.columns)
-    if reading.header:
-        first = next(rows, [])
-        names = names or [name.removeprefix("\ufeff") for name in first]
-    while True:
-        begins = rows.line_num + 1
-        try:
-            row = next(rows)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield Broken(f"line {begins}", str(error)), partial(_line, begins)
-            continue
-        if not row or (len(row) == 1 < len(names) and not row[0].strip()):
-            continue  # an empty line
-        if len(row) != len(names):
-            what = f"{len(row)} columns instead of {len(names)}"
-            yield Broken(_line(begins), what), partial(_line, begins)
-            continue
-        yield dict(zip(names, row, strict=True)), partial(_line, begins)
+    dialect = Dialect(reading.delimiter or ("," if file.format == "csv" else "\t"), quote)
+    lines = lines_of_stream(stream, file.encoding)
+    return delimited_rows(lines, dialect, reading.columns, reading.header)
 
 
 def _xml(stream: ByteStream, file: SourceFile, reading: Reading) -> Iterator[Found]:
@@ -196,7 +172,7 @@ def _texts(stream: ByteStream, file: SourceFile, reading: Reading) -> Iterator[F
         whole = decoded(stream, file.encoding)
         pieces = ((piece, f"piece {n}") for n, piece in enumerate(whole.split(reading.separator), 1))
     elif reading.begins or reading.split == "chapters":
-        pieces = _blocks(lines_of_stream(stream, file.encoding), re.compile(reading.begins or _CHAPTER))
+        pieces = _blocks(lines_of_stream(stream, file.encoding), reading.begins or _CHAPTER)
     elif reading.split == "whole":
         pieces = iter([(decoded(stream, file.encoding), "line 1")])
     else:
@@ -210,16 +186,22 @@ def _texts(stream: ByteStream, file: SourceFile, reading: Reading) -> Iterator[F
             yield {"text": text.rstrip()}, partial(str, place)
 
 
-def _blocks(lines: Iterator[str], begins: re.Pattern[str]) -> Iterator[tuple[str, str]]:
+def _blocks(lines: Iterator[str], begins: str) -> Iterator[tuple[str, str]]:
     """A block begins at every line in which the pattern is found; what stands before the first is one, too."""
     block: list[str] = []
     start = 1
-    for number, line in enumerate(lines, 1):
-        if begins.search(line.rstrip("\r\n")) and block:
+    for number, (line, is_first) in enumerate(_with_found(lines, begins), 1):
+        if is_first and block:
             yield "".join(block), f"line {start}"
             block, start = [], number
         block.append(line)
     yield "".join(block), f"line {start}"
+
+
+def _with_found(lines: Iterator[str], pattern: str) -> Iterator[tuple[str, bool]]:
+    """Each line, and whether the pattern is found in it: asked for many at once, which is much cheaper."""
+    while some := list(islice(lines, _LINES_AT_ONCE)):
+        yield from zip(some, found_in(pattern, [line.rstrip("\r\n") for line in some]), strict=True)
 
 
 def _paragraphs(lines: Iterator[str], single: bool) -> Iterator[tuple[str, str]]:

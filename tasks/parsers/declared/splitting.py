@@ -6,12 +6,15 @@ import re
 from collections.abc import Callable
 from itertools import cycle
 
+from schemas.patterns import named_groups
 from schemas.settings.mapping import TextSplit
+from tasks.parsers.declared.linear import every_pair, first_groups
 from tasks.parsers.declared.paths import Record
 from tasks.parsers.declared.values import NoText, maker
 
 #: Name and text of each piece, in the order of the text.
 Pieces = list[tuple[str, str]]
+_BY_ROLE = {"role", "text"}
 
 
 def cutter(split: TextSplit, round_robin: bool = False) -> Callable[[Record], Pieces]:
@@ -26,7 +29,7 @@ def cutter(split: TextSplit, round_robin: bool = False) -> Callable[[Record], Pi
 
 def _other(split: TextSplit, round_robin: bool) -> Callable[[str], Pieces]:
     if split.pattern is not None:
-        return _matched(re.compile(split.pattern))
+        return _matched(split.pattern)
     assert split.separator is not None
     return _separated(split.separator, split.names, round_robin)
 
@@ -47,21 +50,19 @@ def _marked(markers: dict[str, str]) -> Callable[[str], Pieces]:
     return cut
 
 
-def _matched(pattern: re.Pattern[str]) -> Callable[[str], Pieces]:
+def _matched(pattern: str) -> Callable[[str], Pieces]:
     """Groups `role` and `text` give a piece for each match; other names give the pieces of the first match."""
-    names = sorted(pattern.groupindex, key=lambda name: pattern.groupindex[name])
-    by_role = set(names) == {"role", "text"}
+    find = (
+        every_pair(pattern, "role", "text")
+        if set(named_groups(pattern)) == _BY_ROLE
+        else first_groups(pattern)
+    )
 
     def cut(text: str) -> Pieces:
-        if by_role:
-            pieces = [(m["role"].strip(), m["text"].strip()) for m in pattern.finditer(text)]
-            if not pieces:
-                raise NoText("pattern_not_found")
-            return pieces
-        match = pattern.search(text)
-        if match is None:
+        found = find(text)
+        if found is None:
             raise NoText("pattern_not_found")
-        return [(name, match[name].strip()) for name in names if match[name] is not None]
+        return [(name.strip(), piece.strip()) for name, piece in found]
 
     return cut
 

@@ -10,9 +10,10 @@ from typing import Any
 
 from schemas.settings.mapping import Each, TextSplit, Tree, Turn, Value
 from tasks.parsers.contract import ROLE_NAMES
+from tasks.parsers.declared.calls import beside
 from tasks.parsers.declared.paths import MISSING, Record, getter
 from tasks.parsers.declared.splitting import cutter
-from tasks.parsers.declared.values import Maker, NoText, maker
+from tasks.parsers.declared.values import Maker, NoText, maker, paths_of
 
 ROLE_KEYS = ("role", "from", "speaker")
 TEXT_KEYS = ("content", "value", "text", "utterance")
@@ -32,6 +33,8 @@ class Spoken:
 
 #: Adds the turns of a record; raises NoText when one that is needed is not there.
 Speaker = Callable[[Record, Spoken], None]
+#: The values of an element in which its typed parts may stand.
+Contents = Callable[[Record], tuple[Any, ...]]
 
 
 class Roles:
@@ -66,6 +69,7 @@ def branches(tree: Tree, roles: Roles) -> Callable[[Record], Iterator[Spoken]]:
     root = getter(tree.path) if tree.path else lambda record: record
     replies, role, text = getter(tree.replies), getter(tree.role), maker(tree.text)
     rank = getter(tree.rank) if tree.rank else None
+    contents = _contents(tree.text)
 
     def walk(node: Any, before: list[Any]) -> Iterator[list[Any]]:
         path = [*before, node]
@@ -86,7 +90,7 @@ def branches(tree: Tree, roles: Roles) -> Callable[[Record], Iterator[Spoken]]:
         for path in walk(found, []):
             spoken = Spoken()
             for node in path:
-                _take(spoken, roles.of(role(node)), node, text)
+                _take(spoken, roles.of(role(node)), node, text, contents)
             yield spoken
 
     return every
@@ -129,6 +133,7 @@ def _each(each: Each, roles: Roles, optional: bool) -> Speaker:
     get = getter(each.path)
     role = getter(each.role) if each.role else None
     text = maker(each.text) if each.text else None
+    contents = _contents(each.text)
 
     def speak(record: Record, spoken: Spoken) -> None:
         try:
@@ -141,7 +146,7 @@ def _each(each: Each, roles: Roles, optional: bool) -> Speaker:
             known = each.alternate[number % len(each.alternate)] if each.alternate else ""
             if isinstance(item, dict):
                 word = role(item) if role else next((item[key] for key in ROLE_KEYS if key in item), None)
-                _take(spoken, known or roles.of(word), item, text or _usual_text)
+                _take(spoken, known or roles.of(word), item, text or _usual_text, contents)
             elif known:
                 _take(spoken, known, {"text": item}, _usual_text)
             else:
@@ -159,16 +164,26 @@ def flat(items: list[Any]) -> Iterator[Any]:
             yield item
 
 
-def _take(spoken: Spoken, role: str, item: Record, text: Maker) -> None:
+def _take(spoken: Spoken, role: str, item: Record, text: Maker, contents: Contents = lambda item: ()) -> None:
     if role in ("", SKIP):
         spoken.aside["skipped_role" if role else "unknown_role"] += 1
         return
+    results, calls = beside(role, item, contents(item))
+    spoken.turns += [("tool", result) for result in results]
     try:
         spoken.turns.append((role, text(item)))
     except NoText as nothing:
-        spoken.aside[
-            "tool_call" if item.get("tool_calls") or item.get("function_call") else nothing.reason
-        ] += 1
+        if not (results or calls):
+            asked = item.get("tool_calls") or item.get("function_call")
+            spoken.aside["tool_call" if asked else nothing.reason] += 1
+    spoken.turns += [("tool_call", call) for call in calls]
+
+
+def _contents(text: Value | None) -> Contents:
+    """Where typed parts may stand: where the text stands."""
+    paths = TEXT_KEYS if text is None else [path for paths in paths_of(text) for path in paths]
+    getters = [getter(path) for path in paths]
+    return lambda item: tuple(get(item) for get in getters)
 
 
 _USUAL = {key: maker(Value(path=key)) for key in TEXT_KEYS}

@@ -12,15 +12,24 @@ from typing import Any
 
 from schemas.errors import SettingsError
 from schemas.settings.mapping import Value
+from tasks.parsers.declared.linear import replacing
 from tasks.parsers.declared.paths import MISSING, Record, getter
 
 #: Why a record, or a turn of it, is left out; never its text.
 Maker = Callable[[Record], str]
 _TEXT_KEYS = ("text", "value", "content")
 _TEXT_KINDS = (None, "text", "input_text", "output_text")
+#: The kinds that a reason may name: what else stands there are the data's own words, which no report may tell.
+_OTHER_KINDS = (
+    "text", "input_text", "output_text",
+    "image", "image_url", "input_image", "audio", "input_audio", "output_audio", "video", "video_url", "file",
+    "input_file", "document", "tool_use", "tool_call", "tool_calls", "tool_result", "function_call",
+    "function_call_output", "thinking", "redacted_thinking", "reasoning", "refusal",
+)  # fmt: skip
 _TAGS = re.compile(r"<[^<>]{0,2000}>")
 _BREAKS = re.compile(r"</?(?:p|div|br|li|ul|ol|h[1-6]|tr|blockquote)\b[^<>]{0,500}>", re.IGNORECASE)
-_MANY_BREAKS = re.compile(r"[ \t]*\n[ \t]*(?:\n\s*)?")
+# Begun inside of a run of spaces it would read the run once for each of them.
+_MANY_BREAKS = re.compile(r"(?<![ \t])[ \t]*\n[ \t]*(?:\n\s*)?")
 _BRACED = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 
 
@@ -105,8 +114,8 @@ def _typed_parts(parts: list[dict[str, Any]], label: str) -> str:
         if text.strip()
     ]
     if not texts:
-        kind = str(parts[0].get("type"))
-        raise NoText(f"no_text_part:{re.sub(r'[^A-Za-z0-9_-]', '_', kind)[:40]}")
+        kinds = {kind if (kind := part.get("type")) in _OTHER_KINDS else "other" for part in parts}
+        raise NoText(f"no_text_part:{'+'.join(sorted(kinds))}")  # a call among them must be told
     return "\n".join(texts)
 
 
@@ -135,13 +144,9 @@ def _changes(value: Value) -> Iterable[Callable[[str], str]]:
     if value.html:
         yield plain
     for pattern, text in value.replace.items():
-        yield _replacing(re.compile(pattern), text)
+        yield replacing(pattern, text)
     if value.values and value.elements is None:
         yield partial(_looked_up, known=value.values)
-
-
-def _replacing(pattern: re.Pattern[str], text: str) -> Callable[[str], str]:
-    return lambda given: pattern.sub(text, given)
 
 
 def plain(text: str) -> str:

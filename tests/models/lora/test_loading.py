@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from models.lora.backends import choose_backend, open_model
-from models.lora.bases import base_identity, find_base
+from models.lora.bases import base_identity, find_base, load_tokenizer
 from models.lora.loading import check_loaded, keep_gradients_right, load_base
 from models.lora.proof import check_adapter
 from models.lora.shapes import read_shape
@@ -174,6 +177,74 @@ def test_a_base_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "no-such-model"}')
     with pytest.raises(SettingsError, match="not a language model that can be loaded"):
         read_shape(tmp_path, asked(tmp_path))
+
+
+def _shortened(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-5000])
+
+
+def _without(folder: Path, word: str) -> None:
+    from safetensors.torch import load_file, save_file
+
+    weights = folder / "model.safetensors"
+    kept = {name: value for name, value in load_file(weights).items() if word not in name}
+    save_file(kept, weights, metadata={"format": "pt"})
+
+
+def _changed(path: Path, **values: Any) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (_shortened, r"weights cannot be read \(SafetensorError\)"),
+        (lambda folder: _without(folder, "layers.1.mlp"), "lack 3 of its weights, like model.layers.1.mlp"),
+        (lambda folder: _changed(folder / "config.json", intermediate_size=64), "weights cannot be read"),
+        (
+            lambda folder: _changed(
+                folder / "config.json",
+                model_type="own",
+                auto_map={"AutoConfig": "x.C", "AutoModelForCausalLM": "x.M"},
+            ),
+            "weights cannot be read",
+        ),
+    ],
+)
+def test_a_damaged_base_is_never_filled_with_random_weights(
+    bases: dict[str, Path], tmp_path: Path, damage: Callable[[Path], None], told: str
+) -> None:
+    folder = tmp_path / "base"
+    shutil.copytree(bases["llama-3"], folder)
+    damage(folder)
+    with pytest.raises(StageFailed, match=told):
+        load_base(asked(folder), folder)
+
+
+def test_code_in_a_base_is_neither_run_nor_asked_about(
+    bases: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "base"
+    shutil.copytree(bases["llama-3"], folder)
+    (folder / "x.py").write_text("raise SystemExit('it was run')")
+    _changed(
+        folder / "config.json",
+        model_type="own",
+        auto_map={"AutoConfig": "x.C", "AutoModelForCausalLM": "x.M"},
+    )
+    with pytest.raises(SettingsError, match="not a language model"):
+        read_shape(folder, asked(folder))
+    assert "[y/N]" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["{}", '{"x', ""])
+def test_a_damaged_tokenizer_is_told(bases: dict[str, Path], tmp_path: Path, text: str) -> None:
+    folder = tmp_path / "base"
+    shutil.copytree(bases["llama-3"], folder)
+    (folder / "tokenizer.json").write_text(text)
+    with pytest.raises(SettingsError, match="tokenizer cannot be read"):
+        load_tokenizer(folder)
 
 
 def test_unsloth_is_named_when_it_is_missing(bases: dict[str, Path]) -> None:

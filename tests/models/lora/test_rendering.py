@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from models.lora.rendering import IGNORED, render, tokenize
+from models.lora.rendering import IGNORED, Unwritable, render, tokenize
 from models.lora.template import Template, agree, check_same, read_template
 from schemas.errors import SettingsError, StageFailed
 from tests.models.lora.families import FAMILIES, family_tokenizer
@@ -142,6 +142,56 @@ def test_a_template_that_rewrites_earlier_turns_is_refused() -> None:
     )
     with pytest.raises((SettingsError, StageFailed)):
         render(TALK, agree(tokenizer, None, {}), tokenizer)
+
+
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ raise_exception('never') }}",
+        "{% for %}",
+        "{{ 1 + 'a' }}",
+        "{{ messages[0].x.y }}",
+        {"tool_use": CHATML, "rag": CHATML},
+    ],
+)
+def test_a_template_that_writes_nothing_is_refused_in_words(template: Any) -> None:
+    tokenizer = family_tokenizer("qwen-2.5")
+    tokenizer.chat_template = template
+    with pytest.raises(SettingsError, match=r"cannot write a plain conversation|none of them is the default"):
+        agree(tokenizer, None, {})
+
+
+@pytest.mark.parametrize(
+    ("content", "reply"),
+    [
+        ("m.content[:9]", "long enough to be cut"),
+        ("m.content.split('</think>')[-1]", "<think>why</think>because"),
+        ("m.content ~ (1 + 'a' if 'because' in m.content else '')", "because"),
+    ],
+)
+def test_a_template_that_leaves_words_out_or_stumbles_is_noticed(content: str, reply: str) -> None:
+    tokenizer = family_tokenizer("qwen-2.5")
+    tokenizer.chat_template = CHATML.replace("m.content", content)
+    template = agree(tokenizer, None, {})
+    render(TALK[1:3], template.model_copy(update={"chat_template": CHATML}), tokenizer)
+    with pytest.raises(Unwritable):
+        render([TALK[1], {"role": "assistant", "content": reply}], template, tokenizer)
+
+
+def test_thoughts_are_kept_or_the_conversation_is_refused() -> None:
+    tokenizer = family_tokenizer("qwen-3")
+    template = agree(tokenizer, None, {})
+    kept = [TALK[1], {"role": "assistant", "content": "<think>mm</think>so"}, *TALK[3:5]]
+    assert "<think>\nmm\n</think>\n\nso" in render(kept, template, tokenizer).text
+    lost = [TALK[1], {"role": "assistant", "content": "One </think> two </think> three"}]
+    with pytest.raises(Unwritable):
+        render(lost, template, tokenizer)
 
 
 def test_another_template_is_refused(tmp_path: Any) -> None:

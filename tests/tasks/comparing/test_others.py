@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from schemas.comparison import setting_text
+from schemas.comparison import group_changes, setting_text
 from schemas.manifest import SourceFile
 from schemas.settings import BuildSettings
 from tasks.comparing import changed_inputs, changed_settings, example_states
@@ -25,6 +25,23 @@ def test_settings_differ_by_dotted_key() -> None:
     ]
 
 
+def test_what_differs_of_ranges_and_phases_is_one_line_each() -> None:
+    phases = [{"name": "start", "categories": ["tool"], "size": 9}, {"name": "rest"}]
+    old = BuildSettings.model_validate({"mix": {"ranges": {"tool": [10, 20], "factual": [80, 90]}}})
+    new = BuildSettings.model_validate(
+        {"mix": {"ranges": {"tool": [15, 15], "factual": [80, 90], "ethical": [1, 5]}, "phases": phases}}
+    )
+    changes = changed_settings(old.model_dump(mode="json"), new.model_dump(mode="json"))
+    assert [(c.key, setting_text(c.before), setting_text(c.after)) for c in group_changes(changes)] == [
+        ("mix.phases", "[]", "start (tool; size 9), rest"),
+        ("mix.ranges", "tool 10–20", "ethical 1–5, tool 15"),
+    ]
+    gone = group_changes(
+        changed_settings(new.model_dump(mode="json"), BuildSettings().model_dump(mode="json"))
+    )
+    assert [setting_text(c.after) for c in gone] == ["[]", "not set"]
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
@@ -34,6 +51,8 @@ def test_settings_differ_by_dotted_key() -> None:
         (["en", "ro"], '["en", "ro"]'),
         ([{"name": "dog", "pattern": "d.g"}], "dog"),
         ([], "[]"),
+        ({"a": ["x"], "b": True}, '{"a": ["x"], "b": true}'),
+        ({"b": True}, '{"b": true}'),
     ],
 )
 def test_values_are_shown_as_people_write_them(value: object, text: str) -> None:

@@ -153,6 +153,7 @@ def test_nothing_is_contaminated_without_prompts() -> None:
                                       {"role": "assistant", "content": "No."}, {"role": "user", "content": "Two?"}]}]),
             ("One?", "Two?"),
         ),
+        ("a.jsonl", '"One\\ud800?"\n"Tw\\u0000o\\ud83d\\ude00?"\n"\\u0000"\n', ("One\ufffd?", "Two😀?")),
     ],
 )  # fmt: skip
 def test_prompts_are_read_from_text_lines_objects_and_conversations(
@@ -182,6 +183,8 @@ def test_a_file_without_prompts_is_refused(tmp_path: Path, name: str, content: s
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot read the evaluation prompts"):
         read_evaluation(tmp_path / "none.txt")
+    with pytest.raises(SettingsError, match="cannot read the evaluation prompts"):
+        read_evaluation(tmp_path / "no\0ne.txt")
 
 
 def test_a_build_holds_the_contents_and_not_the_path(tmp_path: Path) -> None:

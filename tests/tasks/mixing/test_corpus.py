@@ -20,6 +20,7 @@ from schemas.ledger import draw_ledger
 from schemas.parts import Part
 from schemas.settings import MixSettings, Phase, load_build_settings
 from schemas.tables import CORPUS, MIXTURE, SPLITS
+from tasks.checks import StageSuite
 from tests.schemas.rows import an_id, table
 from tests.tasks.mixing.made import NO_SPLITS, example, mix, pool, table_of, tally_of
 
@@ -216,6 +217,14 @@ def test_datasets_and_pandas_read_the_shards_as_they_are(
     assert list(read["example_id"]) == loaded["train"]["example_id"][:]
 
 
+def test_where_all_is_too_long_the_refusal_says_that_nothing_is_left_to_train_on() -> None:
+    tally = tally_of(mix(ROWS, SMALL.model_copy(update={"tokenizer": "estimate", "max_tokens": 1})))
+    checked = StageSuite("mix", len(ROWS)).check_summary(tally)
+    assert [(one.name, one.error) for one in checked.results if not one.success] == [
+        ("there is something to train on", None)
+    ]
+
+
 def test_an_empty_corpus_has_accounts_and_no_shard() -> None:
     parts = mix([], SMALL)
     assert table_of(parts, "mixture").equals(MIXTURE.empty_table())
@@ -274,6 +283,34 @@ def test_what_no_phase_reads_is_set_aside_and_an_empty_phase_stops_the_build() -
     ):
         mix(rows, phased(*wanted))
     assert tally_of(mix(rows, phased(*wanted, on_shortage="relax")))["rows:train"] == 5
+
+
+def test_a_share_that_a_phase_cannot_have_stops_the_build_or_is_told() -> None:
+    rows = pool({("a", "tool"): 8, ("a", "creative"): 4})
+    one = Phase(name="one", shares={"tool": 1, "ethical": 1})
+    two = Phase(name="two", categories=("creative", "factual"))
+    with pytest.raises(
+        StageFailed, match="phase 'one' asks for a share of ethical: the mixture has no example of"
+    ):
+        mix(rows, phased(one, two))
+    parts = mix(rows, phased(one, two, Phase(name="three", shares={"ethical": 1}), on_shortage="relax"))
+    assert table_of(parts, "targets").to_pylist()[-1]["remark"].split("; ") == [
+        "phase 'one' has no example of ethical for training: the others are weighted anew",
+        "phase 'two' has no example of factual for training",
+        "phase 'three' has no example of ethical for training: the phase is left out",
+    ]
+    assert tally_of(parts)["rows:train"] == 12
+
+
+def test_shares_of_a_phase_that_a_held_out_split_lacks_are_told_and_stop_nothing() -> None:
+    rows = pool({("a", "tool"): 40, ("a", "creative"): 40})
+    tools = {row["example_id"]: "test" if row["category"] == "tool" else "train" for row in rows[:50]}
+    frozen = tools | {row["example_id"]: "train" for row in rows[20:]}
+    wanted = phased(Phase(name="one", shares={"tool": 1, "creative": 1}))
+    parts = mix(rows, wanted, frozen=frozen)
+    assert table_of(parts, "targets").to_pylist()[-1]["remark"] == (
+        "phase 'one' has no example of creative for test: the others are weighted anew"
+    )
 
 
 def test_tokens_are_counted_with_the_tokenizer_that_was_chosen() -> None:

@@ -169,6 +169,15 @@ def test_a_share_of_a_source_that_is_not_there_names_the_nearest() -> None:
         Chosen(rows, MixSettings(weights={"gemini": 1}))
 
 
+def test_all_the_sources_that_are_not_there_are_named_at_once() -> None:
+    told = (
+        r"mix\.shares asks for 4 sources of which this build has no example: generated\* or own\* or chatgpt or "
+        r"claude or generic; hippocorpus\*; journal\*; reddit\* .*It has: poems\."
+    )
+    with pytest.raises(StageFailed, match=told):
+        Chosen(pool({("poems", None): 3}), ADA)
+
+
 def test_a_total_beyond_what_is_there() -> None:
     rows = pool({("claude", None): 90})
     with pytest.raises(
@@ -183,6 +192,14 @@ def test_a_total_beyond_what_is_there() -> None:
     thrice = Chosen(rows, MixSettings(total=200, repeat=3, **NO_SPLITS))
     assert sum(thrice.copies.values()) == 200
     assert set(thrice.copies.values()) == {2, 3}
+
+
+def test_where_there_is_nothing_no_impossible_setting_is_advised() -> None:
+    with pytest.raises(StageFailed) as caught:
+        Chosen([], MixSettings(total=5))
+    assert caught.value.fix == "Add examples."
+    with pytest.raises(StageFailed, match="It has: no example at all"):
+        Chosen([], MixSettings(shares={"a": 1}))
 
 
 def test_a_smaller_total_is_part_of_a_larger_one() -> None:
@@ -224,6 +241,12 @@ def test_names_of_sources_may_be_patterns() -> None:
         "own": "own",
     }
     assert spread(sources, {"claude": 1.0}) == {"claude": "claude"}
+    also = spread(
+        ("diary", "journal1", "web"), {"own*": 4.0, "journal*": 1.0, "*": 1.0}, ("diary", "journal1")
+    )
+    assert also == {"diary": "own*", "journal1": "journal*", "web": "*"}, (
+        "own chats, whatever they are called"
+    )
 
 
 SIZES = st.dictionaries(st.sampled_from(CATEGORIES), st.integers(0, 40), min_size=1)

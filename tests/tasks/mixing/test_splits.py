@@ -17,7 +17,7 @@ from tasks.mixing.candidates import read_candidates
 from tasks.mixing.frozen import read_frozen
 from tasks.mixing.splits import straddling, tie_groups
 from tests.schemas.rows import an_id
-from tests.tasks.mixing.made import Chosen, datasets, example, pool, tally_of
+from tests.tasks.mixing.made import Chosen, datasets, example, mix, pool, table_of, tally_of
 
 HELD = MixSettings(validation=0.2, test=0.2)
 ROWS = pool({("claude", None): 120})
@@ -110,6 +110,36 @@ def test_hold_out_by_time_takes_the_whole_cluster_along() -> None:
     assert found[rows[10]["example_id"]] == "train", "an example without a time is held out by nothing"
 
 
+def test_a_hold_out_by_time_that_can_say_nothing_is_refused_or_told() -> None:
+    rows = [example(n) for n in range(4)]
+    with pytest.raises(
+        StageFailed, match=r"mix\.holdout_after=2026-01-09 .* no example of this build has one"
+    ):
+        Chosen(rows, MixSettings(holdout_after=date(2026, 1, 9)))
+    rows[0]["created_at"] = datetime(2026, 1, 9, tzinfo=UTC)
+    assert Chosen(rows, MixSettings(holdout_after=date(2026, 1, 9))).splits.remarks == (
+        "3 of 4 examples have no time, and mix.holdout_after cannot hold them out",
+    )
+    late = Chosen(rows[:1], MixSettings(holdout_after=date(2026, 1, 10)))
+    assert late.splits.remarks == ("no example is of mix.holdout_after or later: none is held out by time",)
+    assert Chosen([], MixSettings(holdout_after=date(2026, 1, 9))).splits.remarks == ()
+
+
+def test_what_a_split_could_not_do_is_told_beside_the_total() -> None:
+    rows = [example(n, created_at=datetime(2026, 1, n, tzinfo=UTC)) for n in range(1, 9)] + [example(9)]
+    parts = mix(
+        rows,
+        MixSettings(holdout_after=date(2026, 1, 8), on_shortage="relax", total=50),
+        frozen={an_id(1): "test"},
+    )
+    total = table_of(parts, "targets").to_pylist()[-1]
+    assert total["remark"].split("; ") == [
+        "the total of 50 was given up: 9 can be had",
+        "1 of 9 examples have no time, and mix.holdout_after cannot hold them out",
+        "1 of 1 frozen ids are of no example of this build",
+    ]
+
+
 def test_hold_out_by_source() -> None:
     rows = pool({("claude", None): 30, ("journal", None): 9})
     wanted = MixSettings(validation=0, test=0, holdout_sources=("journ*",))
@@ -133,6 +163,19 @@ def test_frozen_ids_keep_their_split_and_their_twins_follow() -> None:
     assert found.split[by_conversation["example_id"]] == "validation"
     assert found.splits.frozen_unknown == 1
     assert list(found.split.values()).count("train") == len(ROWS) - 3
+
+
+def test_an_example_and_its_conversation_are_frozen_alike_or_refused() -> None:
+    row = ROWS[0]
+    alike = Chosen(ROWS, HELD, (), {row["example_id"]: "test", row["conversation_id"]: "test"})
+    assert (alike.split[row["example_id"]], alike.splits.frozen_unknown) == ("test", 0)
+    with pytest.raises(StageFailed) as caught:
+        Chosen(ROWS, HELD, (), {row["example_id"]: "test", row["conversation_id"]: "train"})
+    for told in (
+        f"example {row['example_id']} into test",
+        f"conversation {row['conversation_id']} into train",
+    ):
+        assert told in str(caught.value)
 
 
 def test_what_bridges_frozen_splits_is_set_aside() -> None:
@@ -174,6 +217,7 @@ def test_frozen_files() -> None:
         (f"id,split\n{an_id(1)},train\nchat-7,test\n", r"'chat-7' \(entry 2\) is no id of 32 digits"),
         (f"id,split\n{an_id(1)},train\n{an_id(1)},test\n", "has two splits"),
         (f"id,split\n{an_id(1)},\n", "has a split"),
+        ('{"id": ' + "[" * 50_000 + "}\n", "cannot be read"),
     ],
 )
 def test_frozen_files_that_cannot_be_used(text: str, complaint: str) -> None:
@@ -183,7 +227,6 @@ def test_frozen_files_that_cannot_be_used(text: str, complaint: str) -> None:
 
 def test_what_is_contaminated_is_no_candidate() -> None:
     from tests.schemas.rows import table
-    from tests.tasks.mixing.made import mix
 
     bad = table("contaminated", {"example_id": ROWS[5]["example_id"], "evaluation": "x", "method": "exact"})
     tally = tally_of(mix(ROWS, HELD, contaminated=bad))

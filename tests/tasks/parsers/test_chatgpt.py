@@ -101,7 +101,7 @@ LEFT_OUT = [
     ("assistant", {"content_type": "thoughts", "thoughts": []}, {}, "thinking"),
     ("assistant", {"content_type": "reasoning_recap", "content": "8s"}, {}, "thinking"),
     ("assistant", {"content_type": "tether_quote", "text": "page"}, {}, "tool"),
-    ("assistant", {"content_type": "super widget!", "x": "y"}, {}, "unknown_type:super_widget_"),
+    ("assistant", {"content_type": "super widget!", "x": "y"}, {}, "unknown_type:odd_name"),
     (
         "user",
         {"content_type": "multimodal_text", "parts": [{"content_type": "image_asset_pointer"}]},

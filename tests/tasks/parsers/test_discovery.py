@@ -10,7 +10,7 @@ import pytest
 
 from schemas.errors import InputError, UsageError
 from schemas.ids import hash_bytes
-from tasks.parsers import discover, discovery
+from tasks.parsers import discover, discovery, sources
 
 from .conftest import CHATGPT, CLAUDE, reasons, zipped
 
@@ -158,7 +158,7 @@ def denied(monkeypatch, function, last):
     monkeypatch.setattr(owner, name, refuse)
 
 
-@pytest.mark.parametrize("function", [(Path, "open"), (Path, "stat")])
+@pytest.mark.parametrize("function", [(sources, "open_regular"), (Path, "stat")])
 def test_a_file_that_may_not_be_read_is_passed_over_and_its_name_refused(tmp_path, monkeypatch, function):
     (tmp_path / "a.json").write_text(CLAUDE)
     (tmp_path / "b.txt").write_text("x")

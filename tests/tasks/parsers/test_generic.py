@@ -91,6 +91,8 @@ def test_each_of_several_bare_lists_is_a_conversation(parse):
         ({"role": "user", "content": [{"type": "image_url"}]}, "non_text"),
         ({"role": "assistant", "content": [{"type": "reasoning", "value": "hm"}]}, "thinking"),
         ({"role": "user", "content": [{"type": "smell"}]}, "unknown_type:smell"),
+        ({"role": "user", "content": [{"type": "Ana is ill"}]}, "unknown_type:odd_name"),
+        ({"role": "user", "content": [{"type": "a" * 41}]}, "unknown_type:odd_name"),
         ({"role": "nobody", "content": "x"}, "unknown_role"),
         ({"content": "x"}, "unknown_role"),
         ({"role": "user", "content": 7}, "malformed"),

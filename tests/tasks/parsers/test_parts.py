@@ -154,7 +154,7 @@ def test_broken_characters_anywhere_do_not_stop_a_file(parse, message, chat):
     assert result.conversations[0]["title"] == result.messages[0]["model"] == "\ufffd"
     message_type = {"content_type": f"new{bad}"}
     assert parse([chat(message("user", "q"), message("user", message_type))]).set_aside == {
-        "unknown_type:new_": 1
+        "unknown_type:odd_name": 1
     }
 
 

@@ -113,6 +113,7 @@ def test_examples_duplicates_corpus_and_sources(tables: Any, context: ReportCont
     claude, journal = statistics.sources
     assert (claude.source, claude.conversations, claude.messages) == ("claude", 3, 8)
     assert (claude.kept, claude.masked, claude.dropped) == (4, 1, 3)
+    assert claude.reasons == {"superseded": 2, "single_word": 1}
     assert (journal.kept, journal.masked, journal.dropped, journal.examples) == (3, 0, 2, 2)
     assert journal.splits == {"train": 0, "validation": 1, "test": 0}
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from schemas.categories import CATEGORIES
 from schemas.settings import MixSettings, load_build_settings
-from schemas.summary import BuildSummary, MixtureAccount
+from schemas.summary import BuildSummary, CorpusCounts, MixtureAccount
 from tasks.reports import (
     ReportContext,
     account_of_mixture,
@@ -86,6 +86,44 @@ def test_the_page_the_terminal_and_markdown_show_both_ranges_side_by_side() -> N
     assert row.split()[1:3] == ["25–30", "20.7–24.8%"]
     assert "fine_tuning" in shown
     assert "| technical | 25–30 | 20.7–24.8% |" in render_markdown(statistics, context)
+
+
+def test_repeats_are_told_wherever_the_mixture_is() -> None:
+    """20 of a category repeated to 30, of 120 rows: the share counts rows, and both counts are shown."""
+    settings = MixSettings(
+        ranges={"creative": (25, 25), "tool": (75, 75)}, total=120, repeat=2, validation=0, test=0
+    )
+    parts = mix(pool({("a", "creative"): 20, ("a", "tool"): 200}), settings)
+    tables = Given(targets=table_of(parts, "targets"), portions=table_of(parts, "portions"))
+    told = account(tables)
+    assert told.repeats == 10
+    context = ReportContext(BuildSummary(build="b", mixture=told, corpus=CorpusCounts(train=110)))
+    statistics = collect_statistics(tables, context)
+    console = Console(file=io.StringIO(), width=80)
+    console.print(render_terminal(statistics, context))
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert "10: 110 examples make 120 rows (10 in creative)" in " ".join(" ".join(lines).split())
+    heading = next(line.split() for line in lines if line.split()[:1] == ["asked"])
+    assert heading == ["asked", "share", "got", "rows", "examples", "available"]
+    row = next(line.split() for line in lines if line.startswith("creative"))
+    assert row == ["creative", "25", "25%", "25.0%", "30", "20", "20"]
+    page = Page(render_page(statistics, context)).text
+    assert "10 rows are repeats" in page
+    assert any("Here every example counts once" in text for text in page)
+    assert account(given(MixSettings(total=5))).repeats == 0
+
+
+def test_sources_that_share_one_share_leave_room_to_break_the_line() -> None:
+    name = "generated*+own*+chatgpt+claude+generic"
+    tables = given(MixSettings(shares={name: 1, "a": 1}, on_shortage="relax"))
+    context = ReportContext(BuildSummary(build="b", mixture=account(tables)))
+    console = Console(file=io.StringIO(), width=80)
+    console.print(render_terminal(collect_statistics(tables, context), context))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert [
+        word for word in ("generated*", "own*", "chatgpt", "claude", "generic") if word not in shown
+    ] == []
+    assert "generated* + own* + chatgpt + claude + generic" in Page(page_of(tables)).text
 
 
 def test_json_has_the_mixture_only_when_something_was_asked_of_it() -> None:

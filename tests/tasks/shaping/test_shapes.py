@@ -164,6 +164,8 @@ def test_pairs_are_the_replies_that_are_trained_on() -> None:
     assert left_out == {"replies without a question": 1, "masked replies": 1, "tool turns": 1}
 
 
+#: Reasons that count something else than a turn that stands nowhere.
+NO_TURNS = ("conversations", "learned calls in prompts only")
 turns = st.lists(
     st.builds(
         line,
@@ -176,12 +178,46 @@ turns = st.lists(
 )
 
 
+def test_trl_counts_what_no_completion_follows() -> None:
+    tail = [line("user", "three"), line("assistant", "bad")]
+    records, left_out = shaped("trl", [*TALK, *tail])
+    assert len(records) == 2
+    assert left_out == {"user turns": 1, "masked replies": 1}
+    call = [line("user", "q"), line("tool_call", "{}", True), line("tool", "12 °C")]
+    assert shaped("trl", call) == (
+        [],
+        {"user turns": 1, "tool_call turns": 1, "tool turns": 1, "conversations": 1},
+    )
+    (record,), left_out = shaped("trl", [*call, line("assistant", "Cold.", True)])
+    assert len(record["prompt"]) == 3
+    assert left_out == {"learned calls in prompts only": 1}
+
+
+def test_pairs_count_the_questions_that_stand_in_none() -> None:
+    asked = [
+        line("user", "zero"),
+        *TALK,
+        line("user", "three"),
+        line("assistant", "bad"),
+        line("user", "four"),
+    ]
+    records, left_out = shaped("jsonl", asked)
+    assert [pair["instruction"] for pair in records] == ["Cine ești?", "Și?"]
+    assert left_out == {"questions without a reply": 3, "masked replies": 1}
+
+
 @given(turns)
 def test_whatever_a_shape_does_not_write_it_counts(messages: list[dict[str, Any]]) -> None:
+    messages = [{**m, "content": f"{m['content']} {number}"} for number, m in enumerate(messages)]
     replies = [m for m in messages if m["role"] == "assistant"]
     learned = [m["content"] for m in replies if m["trainable"]]
     records, left_out = shaped("trl", messages)
     assert [record["completion"][0]["content"] for record in records] == learned
+    longest = len(records[-1]["prompt"]) + 1 if records else 0
+    assert longest + sum(left_out[reason] for reason in left_out if reason not in NO_TURNS) == len(messages)
+    pairs, left_out = shaped("jsonl", messages)
+    texts = {pair[side] for pair in pairs for side in ("instruction", "response")}
+    assert len(texts) + sum(left_out.values()) == len(messages)
     records, left_out = shaped("alpaca", messages)
     written = sum(len(read_back(record)) for record in records)
     assert written + sum(n for reason, n in left_out.items() if reason != "conversations") == len(messages)

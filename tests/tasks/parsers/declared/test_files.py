@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -112,6 +113,54 @@ def test_broken_pieces_are_counted_and_the_rest_is_read(run: Run) -> None:
     assert (cut.tally["kept"], cut.tally["failed"]) == (1, 1)
 
 
+NEVER, EARLY = "a quote is opened and never closed", "a quote is closed in the middle of a text"
+
+
+@pytest.mark.parametrize(
+    ("rows", "kept", "failures"),
+    [
+        ('q1,a1\nq2,"a2\nq3,a3\nq4,a4\n', ["a1", "a3", "a4"], [("line 3", NEVER)]),
+        ('q1,a1\nq2,"a2', ["a1"], [("line 3", NEVER)]),
+        ('q1,a1\nq2,"', ["a1"], [("line 3", NEVER)]),
+        # Two stray quotes would make one answer of all between them.
+        ('q1,"a1\nq2,a2\nq3,"a3\nq4,a4\n', ["a2", "a4"], [("line 2", EARLY), ("line 4", NEVER)]),
+        ('q1,"a1\n\nq2,a2\n"\nq3,a3\n', ["a1\n\nq2,a2\n", "a3"], []),
+        ('q1,"a" one\nq2,a2\n', ["a one", "a2"], []),
+        ('q1,"a" one,"\nq2,a2\n', ["a2"], [("line 2", NEVER)]),
+    ],
+)
+def test_a_stray_quote_costs_its_own_line(run: Run, rows: str, kept: list[str], failures: Any) -> None:
+    found = run("q,a\n" + rows, name="x.csv", mapping=QA)
+    assert [text for role, text in found.texts if role == "assistant"] == kept
+    assert [(each["at"], each["reason"]) for each in found.imports[0]["failures"]] == failures
+    assert found.tally["seen"] == len(kept) + len(failures)
+
+
+def test_a_file_of_stray_quotes_is_read_in_bounded_time(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+    monkeypatch.setattr("tasks.parsers.declared.delimited._READ_AGAIN", 100)
+    found = run("q,a\nq0,a0\n" + 'q1,"a1\n' + "q,a\n" * 99, name="x.csv", mapping=QA)
+    assert found.imports[0]["failures"] == [
+        {"at": "line 3", "reason": f"{NEVER}, and the 99 lines behind it are not read"}
+    ]
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 1 << 18])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_end_as_they_do_anywhere(
+    monkeypatch: pytest.MonkeyPatch, run: Run, end: str, chunk: int
+) -> None:
+    monkeypatch.setattr("tasks.parsers.declared.bytes.CHUNK", chunk)
+    rows = f'q,a{end}question,answer ăîș{end}question,"answer ăîș"{end}'
+    assert run(rows, name="x.csv", mapping=QA).texts == ALIKE * 2
+    text = run(f"one{end}{end}two{end}more", name="x.txt", read={"split": "paragraphs"}, narrative={})
+    assert [said for _, said in text.texts] == ["one", "two\nmore"]
+
+
+def test_a_header_that_cannot_be_read_is_refused(run: Run) -> None:
+    told = run('q,"a\nquestion,answer\n', name="x.csv", mapping=QA, expect=InputError)
+    assert f"line 1, which names the columns, cannot be read: {NEVER} (x.csv)" in told
+
+
 @pytest.mark.parametrize(
     ("name", "content", "declared", "said"),
     [
@@ -179,6 +228,74 @@ def test_globs_folders_and_what_lies_beside(tmp_path: Path, run_files: Run) -> N
         run_files([tmp_path / "c*.json"], mapping=QA)
     with pytest.raises(UsageError, match="no such file or folder"):
         run_files([tmp_path / "c.json"], mapping=QA)
+
+
+def test_what_is_no_regular_file_is_refused_and_never_waited_for(tmp_path: Path, run_files: Run) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a.jsonl").write_text(json.dumps(RECORD))
+    (folder / "deep").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    read = {"kind": "jsonl"}
+    assert run_files([folder], mapping=QA, read=read).texts == ALIKE, "a link to a folder is not followed"
+    (folder / "zero.jsonl").symlink_to("/dev/zero")
+    for path in (folder, tmp_path / "pipe.jsonl", Path("/dev/zero"), tmp_path / "*.jsonl"):
+        with pytest.raises((InputError, UsageError), match=r"no regular file|no file is named so"):
+            run_files([path], mapping=QA, read=read)
+    with pytest.raises(InputError, match=r"no regular file.*\(source declared-one, .*zero.jsonl\)"):
+        run_files([folder], mapping=QA)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_a_file_that_became_a_pipe_is_not_waited_for(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"x.{kind}"
+    path.write_bytes(json.dumps(RECORD).encode() if kind == "jsonl" else parquet(RECORD))
+    source = Source(path=(str(path),), mapping=QA)  # type: ignore[arg-type]
+    (file,) = find_declared(NAME, source, [path], lambda count: None).files
+    path.unlink()
+    os.mkfifo(path)
+    (unit,) = export_units([file], {NAME: source})
+    with pytest.raises(InputError, match="no regular file"):
+        list(parse_unit(unit.payload.open(None), ParseSettings()))  # type: ignore[arg-type]
+
+
+NOT_UTF8 = pa.Array.from_buffers(
+    pa.string(), 2, [None, pa.py_buffer(b"\0\0\0\0\4\0\0\0\x08\0\0\0"), pa.py_buffer(b"good\xff\xfebd")]
+)
+
+
+@pytest.mark.parametrize(
+    ("column", "reason"),
+    [
+        (NOT_UTF8, "a text that is not UTF-8 in the column a"),
+        (pa.array([NOT_UTF8[0]]).cast(pa.string()), ""),
+        (pa.array([0, 2**62], pa.timestamp("us")), "a value beyond what can be said in the column a"),
+        (pa.array([0, 2**62], pa.timestamp("ms", "UTC")), "a value beyond what can be said in the column a"),
+        (
+            pa.array([None, 0], pa.timestamp("us", "Nowhere/City")),
+            "a time in an unknown zone in the column a",
+        ),
+        (
+            pa.array([[], [2**62]], pa.list_(pa.timestamp("us"))),
+            "a value beyond what can be said in the column a",
+        ),
+    ],
+)
+def test_what_no_value_can_say_costs_its_row(run: Run, column: pa.Array, reason: str) -> None:
+    more = [f"answer {n}" for n in range(len(column))]
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"q": ["q1", "q2"][: len(column)], "a": column, "b": more}), sink)
+    mapping = {"turns": [{"user": "q"}, {"assistant": {"join": ["b", {"path": "a", "default": "-"}]}}]}
+    found = run(sink.getvalue(), name="x.parquet", mapping=mapping)
+    failures = [{"at": "row 1", "reason": reason}] if reason else []
+    assert found.imports[0]["failures"] == failures
+    assert (found.tally["seen"], found.tally["kept"]) == (len(column), 1)
+
+
+@pytest.mark.parametrize("glob", ["**[", "a**b", "[/"])
+def test_a_pattern_that_is_none_is_refused(tmp_path: Path, run_files: Run, glob: str) -> None:
+    with pytest.raises(UsageError, match=r"\(source declared-one, .*\)"):
+        run_files([tmp_path / glob], mapping=QA)
 
 
 def test_the_name_of_the_file_is_a_column(tmp_path: Path, run_files: Run) -> None:

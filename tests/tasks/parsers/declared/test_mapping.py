@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import InputError
 from schemas.settings.sources import Source
 from tasks.parsers.declared.paths import MISSING, getter
-from tasks.parsers.declared.recipe import Left, Recipe
+from tasks.parsers.declared.recipe import NOT_A_TIME, WITHOUT_TIME, Left, Recipe
 from tests.tasks.parsers.declared.conftest import QA
 
 USER, ASSISTANT = ("user", "q"), ("assistant", "a")
@@ -111,6 +115,9 @@ def test_turns(record: Any, turns: Any, conversations: Any) -> None:
         ({"q": ["q"], "a": "a"}, "list_instead_of_text:q"),
         ({"q": {"x": 1}, "a": "a"}, "object_instead_of_text:q"),
         ({"q": float("nan"), "a": "a"}, "empty:q"),
+        ({"q": [{"type": "image_url", "url": "x"}], "a": "a"}, "no_text_part:image_url"),
+        ({"q": [{"type": "a secret of Ana's"}], "a": "a"}, "no_text_part:other"),
+        ({"q": [{"type": {"secret": 1}}], "a": "a"}, "no_text_part:other"),
     ],
 )  # fmt: skip
 def test_what_is_left_out_has_its_reason(record: Any, reason: str) -> None:
@@ -212,6 +219,51 @@ def test_ids_tell_duplicates_and_ratings_travel(run: Callable[..., SimpleNamespa
     assert {row["source"] for row in found.conversations} == {"declared-one"}
 
 
+@pytest.mark.parametrize(
+    ("said", "moment"),
+    [
+        ("2024-01-31", "2024-01-31T00:00:00"), ("20240131", "2024-01-31T00:00:00"),
+        (" 2024-01-31 12:00:00+02:00 ", "2024-01-31T10:00:00"), ("2024-01-31T12:00:00.5Z", "2024-01-31T12:00:00.5"),
+        (1706702400, "2024-01-31T12:00:00"), (1706702400.5, "2024-01-31T12:00:00.5"),
+        ("1706702400", "2024-01-31T12:00:00"), (1706702400000, "2024-01-31T12:00:00"),
+        (2024, None), ("17", None), (17.123456789, None), ("yesterday", None), (True, None), ("", None), (None, None),
+        (-1706702400, None), (1e300, None),
+    ],
+)  # fmt: skip
+def test_the_time_of_a_conversation(
+    run: Callable[..., SimpleNamespace], said: Any, moment: str | None
+) -> None:
+    other = {"q": "q", "a": "b", "t": "2025-01-01"}
+    mapping = {**QA, "created_at": "t"}
+    found = run([{"q": "q", "a": "a", "t": said}, other], mapping=mapping)
+    assert [each["created_at"] for each in found.conversations] == [
+        moment and datetime.fromisoformat(moment).replace(tzinfo=UTC),
+        datetime(2025, 1, 1, tzinfo=UTC),
+    ]
+    reason = WITHOUT_TIME if said in (None, "") else NOT_A_TIME
+    assert found.imports[0]["warnings"] == ([] if moment else [f"{reason}: 1"])
+
+
+def test_a_time_in_a_parquet_column_and_behind_an_explode(run: Callable[..., SimpleNamespace]) -> None:
+    moment = datetime(2024, 1, 31, 12, tzinfo=UTC)
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"text": ["said"], "t": pa.array([moment], pa.timestamp("us", "UTC"))}), sink)
+    found = run(sink.getvalue(), name="x.parquet", narrative={"created_at": "t"})
+    assert found.conversations[0]["created_at"] == moment
+    rows = [{"q": "q", "a": "a", "t": ""}, {"q": "q", "a": "b", "t": "2024-01-31T12:00:00Z"}]
+    turns = [{"user": "l.q"}, {"assistant": "l.a"}]
+    found = run([{"l": rows}], mapping={"explode": "l", "created_at": "l.t", "turns": turns})
+    assert [each["created_at"] for each in found.conversations] == [None, moment]
+
+
+def test_a_column_without_any_time_is_refused(run: Callable[..., SimpleNamespace]) -> None:
+    mapping = {**QA, "created_at": "q"}
+    told = run([{"q": "q", "a": "a"}] * 3, mapping=mapping, expect=InputError)
+    assert "created_at says no time in any of the 3 records (source declared-one, " in told
+    told = run([{"q": "q", "a": "a"}], mapping={**QA, "created_at": "when"}, expect=InputError)
+    assert "no record has the column 'when'" in told
+
+
 def test_groups_of_records_that_follow_one_another(run: Callable[..., SimpleNamespace]) -> None:
     said = [
         ("1", "user", "q"),
@@ -259,6 +311,7 @@ def test_paths_of_odd_names() -> None:
     assert getter("a.b.c")(record) is MISSING
 
 
+@settings(derandomize=True, deadline=None)
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5),
                     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
                     max_leaves=12))  # fmt: skip
