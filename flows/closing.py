@@ -23,6 +23,20 @@ def _left_aside(skipped: Sequence[tuple[str, str]]) -> str:
     return f"{len(skipped)} files: {told}" + (f" and {len(reasons) - 4} other reasons" if reasons[4:] else "")
 
 
+def _some(names: Sequence[str]) -> str:
+    """Names of adapters, as many as one reads; the page links them all."""
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more (on the page)" if names[10:] else "")
+
+
+def print_adapter(console: Console, name: str, folder: str, page: str | None) -> None:
+    """An adapter that stands: its name, where it is, the page of its training, and how it is tried."""
+    console.print(f"Adapter  {name}")
+    console.print(f"         {visible(folder)}")
+    if page is not None:
+        console.print(f"Training {visible(page)}")
+    console.print(f"Try it   vatra sample --adapter {name}")
+
+
 def print_closing(console: Console, told: BuildReport) -> None:
     """The table, then paths that can be opened."""
     summary = told.summary
@@ -41,12 +55,13 @@ def print_closing(console: Console, told: BuildReport) -> None:
             console.print(f"         {visible(root)}/{dataset_folder('mix', folder.fingerprint)}")
     if told.context.skipped:
         console.print(f"Not read {_left_aside(told.context.skipped)}")
-    for artifact in summary.artifacts:
+    own = [one for one in summary.adapters if one.own]
+    for adapter in own:
+        print_adapter(console, adapter.name, adapter.folder, adapter.page)
+    for artifact in () if own else summary.artifacts:  # its name was moved to another run
         console.print(f"Adapter  {artifact}")
-    if summary.handed_over:
-        console.print(
-            f"Training handed over to the worker: flow run {summary.handed_over} (see `vatra status`)"
-        )
+    if others := [one.name for one in summary.adapters if not one.own]:
+        console.print(f"Trained  from this corpus by `vatra train`: {_some(others)}")
     for note in told.context.notes:
         console.print(f"         {visible(note, 600)}")
     console.print(f"Report   {summary.report}")

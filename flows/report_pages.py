@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -131,6 +131,7 @@ def report_app(home: Home) -> ASGIApp:
     made = Starlette(
         routes=[
             Route("/", pages.builds, methods=["GET"]),
+            Route("/builds/lora-{adapter}.html", _as_served, methods=["GET"]),
             Route("/builds/{build}", pages.report, methods=["GET"]),
             Route("/builds/{build}/validation", pages.validation, methods=["GET"]),
             Route("/adapters/{adapter}", pages.adapter, methods=["GET"]),
@@ -142,6 +143,11 @@ def report_app(home: Home) -> ASGIApp:
     )  # fmt: skip
     made.router.redirect_slashes = False
     return StrictHeaders(made)
+
+
+def _as_served(request: Request) -> Response:
+    """A build's page links the pages of its adapters as files beside it."""
+    return RedirectResponse(f"/adapters/{request.path_params['adapter']}")
 
 
 def _build(request: Request) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from prefect import flow
 from prefect.client.schemas.objects import FlowRun, State
@@ -18,10 +18,12 @@ from prefect.deployments import run_deployment
 from flows.outcomes import outcome
 from flows.processes import record_process
 from flows.services import worker_is_up
-from schemas.errors import StoreError
+from schemas.errors import StoreError, UsageError
 from schemas.manifest import BuildRecord
 from schemas.settings import BuildSettings, TrainSettings
-from schemas.settings.presets import ModelPresetName
+from schemas.settings.changes import PresetChanges, preset_changes
+from schemas.settings.loading import load_lora_preset
+from schemas.settings.presets import ModelPresetName, is_preset_file
 from schemas.summary import StageSummary
 from storage.artifacts import find_artifact
 from storage.catalog import list_builds, new_build_id, read_build, settings_of
@@ -32,12 +34,18 @@ from tasks.training import TRAIN_LORA, adapter_folder, default_name, train_adapt
 
 DEPLOYMENT = "train-lora/adhoc"
 
+# The form shows every field of a preset; to mypy they are all one model.
+if TYPE_CHECKING:
+    GivenChanges = PresetChanges
+else:
+    GivenChanges = preset_changes()
+
 
 @flow(name="train-lora", persist_result=False)
 def train_lora(
     corpus: str,
     preset: ModelPresetName = ModelPresetName("demo"),  # noqa: B008 - a string
-    changes: dict[str, Any] | None = None,
+    changes: GivenChanges = GivenChanges(),  # noqa: B008 - frozen
     name: str | None = None,
     overwrite: bool = False,
 ) -> State[Any]:
@@ -45,12 +53,12 @@ def train_lora(
 
     Args:
         corpus: The fingerprint of the corpus, as a build prints it: the name of its folder under datasets/mix.
-        preset: What is trained, and how.
+        preset: What is trained, and how: a preset of vatra, or the full path of a YAML file.
         changes: What shall be different from the preset, like {"epochs": 2, "batch_size": 1}.
         name: What the adapter is called; empty: the preset and the beginning of its fingerprint.
         overwrite: Move the name when another run has it.
     """
-    return outcome(lambda: _tell(open_home(), corpus, preset, changes or {}, name, overwrite))
+    return outcome(lambda: _tell(open_home(), corpus, preset, changes.given(), name, overwrite))
 
 
 @flow(name="train-lora", persist_result=False)
@@ -98,11 +106,13 @@ def hand_over(run: Run) -> str | None:
     """
     preset = run.settings.train.lora
     stands = find_artifact(run.store, TRAIN_LORA.name, run.record.stages[TRAIN_LORA.name])
-    if preset is None or preset.endswith((".yaml", ".yml")) or stands or not worker_is_up(run.home):
+    if preset is None or stands or not worker_is_up(run.home):
         return None
+    if is_preset_file(preset):  # the worker stands in another folder
+        preset = str(Path(preset).expanduser().resolve())
     parameters: dict[str, Any] = {"corpus": run.record.stages["mix"], "preset": preset}
-    if run.settings.train.lora_changes:
-        parameters["changes"] = run.settings.train.lora_changes
+    if changes := run.settings.train.lora_changes:
+        parameters["changes"] = {name: _as_in_form(value) for name, value in changes.items()}
     started = cast(
         FlowRun,
         run_deployment(
@@ -114,6 +124,11 @@ def hand_over(run: Run) -> str | None:
         ),
     )
     return started.name
+
+
+def _as_in_form(value: Any) -> Any:
+    """A switch in a form is a choice of two words."""
+    return ("off", "on")[value] if isinstance(value, bool) else value
 
 
 def _made_by(home: Home, corpus: str, builds: Sequence[str]) -> tuple[BuildRecord, BuildSettings]:
@@ -142,6 +157,9 @@ def _made_by(home: Home, corpus: str, builds: Sequence[str]) -> tuple[BuildRecor
 def _tell(
     home: Home, corpus: str, preset: str, changes: Mapping[str, Any], name: str | None, overwrite: bool
 ) -> str:
+    if is_preset_file(preset) and not Path(preset).is_absolute():
+        raise UsageError("the preset's file needs its full path", where=preset)
+    load_lora_preset(preset, changes)  # before anything is looked for: what is wrong with it is said first
     run = plan_training(home, corpus, preset, changes)
     summary = train_adapter(run, name, overwrite)
     done = "stood already" if summary.cached else f"trained from {summary.rows_out:,} examples"

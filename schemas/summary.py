@@ -116,6 +116,16 @@ class MixtureAccount(BaseModel):
         return total and not self.contract and len(self.phases) < 2 and not self.counted
 
 
+class NamedAdapter(BaseModel):
+    """An adapter that was trained from a build's corpus: `own` when by the build itself, else by `vatra train`."""
+
+    name: str
+    fingerprint: str
+    folder: str
+    page: str | None = Field(None, description="The page of its run; null when it has been deleted.")
+    own: bool = False
+
+
 class BuildSummary(BaseModel):
     """The one object of `--json`."""
 
@@ -132,6 +142,7 @@ class BuildSummary(BaseModel):
         [], description="What a build that ended well could not have, the gravest first."
     )
     artifacts: list[str] = []
+    adapters: list[NamedAdapter] = Field([], description="What was trained from the corpus, by name.")
     handed_over: str | None = Field(
         None, description="The flow run that trains, when the home's worker does it."
     )
@@ -139,8 +150,11 @@ class BuildSummary(BaseModel):
     home: str | None = None
 
     def as_object(self) -> dict[str, Any]:
-        """What `--json` prints; `handed_over` only when training was, `mixture` when something was asked of it."""
+        """What `--json` prints; `handed_over` only when training was, `adapters` when there are any, `mixture` when
+        something was asked of it."""
         shown = self.model_dump()
+        if not self.adapters:
+            del shown["adapters"]
         if self.mixture is None or self.mixture.is_plain:
             del shown["mixture"]
         if self.handed_over is None:

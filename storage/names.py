@@ -20,6 +20,8 @@ from storage.store import Store, translated
 
 #: What a name may be: it becomes a folder, and a part of commands.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+#: So many names fit into one line of an error.
+_TOLD = 20
 _FINGERPRINT = re.compile(r"[0-9a-f]{6,32}")
 
 
@@ -108,7 +110,9 @@ def find_named(store: Store, kind: str, stage: str, name: str) -> tuple[str, str
         return found[0], name
     if found:
         raise UsageError(f"{len(found)} artifacts begin with {name!r}", fix="Give more of the fingerprint.")
-    known = ", ".join(sorted(named)[:8]) or "none yet: run `vatra train lora --preset demo`"
+    known = ", ".join(sorted(named)[:_TOLD]) or "none yet: run `vatra train lora --preset demo`"
+    if len(named) > _TOLD:
+        known += f" and {len(named) - _TOLD} more: they are the folders in the place above"
     raise UsageError(
         f"there is no adapter {name[:80]!r} in this home",
         where=store.full(names_folder(kind)),

@@ -31,6 +31,7 @@ from tasks.reports import (
 from tasks.reports.mixture import told_part
 from tasks.running import Run
 from tasks.shortfalls import find_shortfalls
+from tasks.trainings import trainings_of
 
 #: Said wherever an adapter on the demo base is shown.
 DEMO_BASE = "The adapter stands on the demo base, a tiny model with random weights: it teaches nothing."
@@ -110,7 +111,8 @@ def write_report(run: Run, summary: BuildSummary, notes: Sequence[str] = ()) -> 
     """Count the build from its manifests and write its page into the home's reports; `notes` are told with it."""
     summary = count(run, summary)
     path = run.home.reports / f"{run.record.build}.html"
-    summary = summary.model_copy(update={"report": str(path)})
+    adapters = trainings_of(run.home, run.record)
+    summary = summary.model_copy(update={"report": str(path), "adapters": adapters})
     tables = BuildTables(run)
     context = report_context(run, summary, tables, notes)
     statistics = collect_statistics(tables, context)
@@ -145,7 +147,14 @@ def report_context(
         created=f"{datetime.fromisoformat(run.record.created):%d %B %Y, %H:%M} UTC",
         files=files_read(tables, labels),
         skipped=run.record.skipped,
-        notes=[*run.record.notes, *_given_up(summary), *_frozen(run, tables), *_notes(run), *notes],
+        notes=[
+            *run.record.notes,
+            *_given_up(summary),
+            *_frozen(run, tables),
+            *_notes(run),
+            *_handed_over(summary),
+            *notes,
+        ],
         rules=[
             f"{f}:{rule.name}"
             for f in ("blacklist", "slop")
@@ -183,6 +192,16 @@ def _frozen(run: Run, tables: BuildTables) -> list[str]:
 
 def _frozen_in_vain(tables: BuildTables) -> int:
     return tables.summaries().get("mix", {}).get("frozen_unknown", 0)
+
+
+def _handed_over(summary: BuildSummary) -> list[str]:
+    """Who trains, when it is not the build itself."""
+    if summary.handed_over is None:
+        return []
+    again = f"when it is done, `vatra report {summary.build}` shows the adapter"
+    return [
+        f"Training was handed over to the worker: flow run {summary.handed_over} (see `vatra status`); {again}."
+    ]
 
 
 def _given_up(summary: BuildSummary) -> list[str]:

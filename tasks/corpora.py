@@ -17,7 +17,8 @@ def open_corpus(home: Home, fingerprint: str) -> Dataset:
         raise UsageError(
             f"there is no corpus {fingerprint[:80]!r} in this home",
             where=str(home.path / "datasets" / "mix"),
-            fix="It may have been pruned: run the build again.",
+            fix="The end of a build and its report name it in full, in the path under datasets/mix; if that folder is "
+            "gone, run the build again.",
         )
     validation = found.validation()
     if not validation.success:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from models.lora import Preflight, plan_run
-from models.lora.known_bases import preset_memory
+from models.lora.known_bases import download_bytes, preset_memory
+from models.lora.memory import free_memory
 from schemas.settings import LoraPreset
 from schemas.tables import SPLITS
 from storage.home import Home
@@ -56,6 +58,25 @@ def preflight_lines(plan: Preflight) -> Iterator[str]:
             yield f"  {need.part:<20} {tell_bytes(need.estimated):>10}{note}"
     hours = "not known before ten real steps" if plan.hours is None else tell_time(plan.hours * 3600)
     yield f"  time                 {hours}"
+
+
+def rough_lines(home: Home, fingerprint: str, preset: LoraPreset) -> Iterator[str]:
+    """What can be told of a training whose base is not on this machine: one asks before one downloads."""
+    corpus = open_corpus(home, fingerprint)
+    examples = len(corpus.column("train", ["example_id"])["example_id"].unique())
+    phases = f" for {len(preset.phases)} phases" if preset.phases else ""
+    yield f"{examples:,} examples in the training split{phases}; windows and steps are known when the base is there"
+    device, free = free_memory()
+    told = f"{tell_bytes(free)} free on {device}" if free is not None else device
+    if (memory := preset_memory(preset)) is not None:
+        fits = "" if free is None or memory.total <= free else ": it would not fit here"
+        yield f"  memory in all        about {tell_bytes(memory.total)} on an accelerator; {told}{fits}"
+    else:
+        yield f"  memory in all        not known before the base is there; {told}"
+    if (size := download_bytes(preset)) is not None:
+        home.cache.mkdir(parents=True, exist_ok=True)
+        left = shutil.disk_usage(home.cache).free
+        yield f"  download             about {tell_bytes(size)}; {tell_bytes(left)} free in {home.cache}"
 
 
 def preset_need(preset: LoraPreset) -> str:

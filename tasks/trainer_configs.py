@@ -5,12 +5,12 @@ Written for Axolotl 0.19, LLaMA-Factory 0.9.5 and Unsloth 2026.10. Paths are rel
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from models.lora.trainer_family import read_way
 from schemas.errors import UsageError
 from schemas.settings import LoraPreset
 from schemas.settings.training import PretrainedBase
@@ -23,15 +23,6 @@ _FAMILIES = (
     (r"mistral", "mistral", "</s>"),
     (r"gemma", "gemma", "<end_of_turn>"),
 )
-#: The same by the `model_type` of a folder's config.json; the tokenizer must end a turn so too.
-_BY_TYPE = {
-    "llama": ("llama3", "<|eot_id|>"),
-    "qwen2": ("qwen", "<|im_end|>"),
-    "qwen3": ("qwen3_nothink", "<|im_end|>"),
-    "mistral": ("mistral", "</s>"),
-    "gemma": ("gemma", "<end_of_turn>"),
-    "gemma2": ("gemma", "<end_of_turn>"),
-}
 
 
 def axolotl_config(preset: LoraPreset, splits: Sequence[str], per_reply: bool) -> dict[str, Any]:
@@ -177,39 +168,33 @@ def _scheduler(preset: LoraPreset) -> str:
     return str(preset.scheduler)
 
 
-def _template(preset: LoraPreset) -> str:
-    """LLaMA-Factory's name for how the base writes a conversation. Raises UsageError when it has none for it."""
-    if not (found := _family(preset)[0]):
-        raise _unknown(preset)
-    return found
+def _family(preset: LoraPreset) -> tuple[str | None, str]:
+    """The base's template in LLaMA-Factory (None: not known), and its end of a turn.
 
-
-def _family(preset: LoraPreset) -> tuple[str, str]:
-    """The base's template in LLaMA-Factory, and its end of a turn: by the base's name on the hub, or, for a folder of
-    this machine, by what its tokenizer writes. Raises UsageError for one that is not known."""
+    A folder on this machine is asked itself, a hub id is known by its name. Raises UsageError for one that is not
+    known, SettingsError for a folder whose tokenizer cannot be trained with.
+    """
+    folder = Path(_base(preset).name).expanduser()
+    if folder.is_dir():
+        return read_way(folder)
     name = _base(preset).name.lower()
-    if (folder := Path(_base(preset).name).expanduser()).is_dir():
-        return _family_of(folder)
     for pattern, template, end in _FAMILIES:
         if re.search(pattern, name):
             return template, end
-    raise _unknown(preset)
+    raise _unknown(preset, "ends a turn", "vatra's exports")
 
 
-def _family_of(folder: Path) -> tuple[str, str]:
-    """The same for a folder: the end mark is that of the training, the template ("": none) that of its architecture."""
-    from models.lora.bases import load_tokenizer
-    from models.lora.template import agree
-
-    end = agree(load_tokenizer(folder), None, {}).end
-    kind = json.loads((folder / "config.json").read_text("utf-8")).get("model_type")
-    template, its_end = _BY_TYPE.get(kind, ("", ""))
-    return (template if end == its_end else ""), end
+def _template(preset: LoraPreset) -> str:
+    template, _ = _family(preset)
+    if template is None:
+        raise _unknown(preset, "writes a conversation", "LLaMA-Factory by a name that vatra knows")
+    return template
 
 
-def _unknown(preset: LoraPreset) -> UsageError:
+def _unknown(preset: LoraPreset, what: str, whom: str) -> UsageError:
     return UsageError(
-        f"how {_base(preset).name} ends a turn is not known to vatra's exports",
+        f"how {_base(preset).name} {what} is not known to {whom}",
         where="--preset",
-        fix="Export as `messages` and write the trainer's configuration by hand, or train with vatra.",
+        fix="Name the base's folder as base.name, if it is on this machine; else export as `messages` and write the "
+        "trainer's configuration by hand, or train with vatra.",
     )

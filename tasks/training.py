@@ -27,9 +27,7 @@ from tasks.running import Run, Step
 from tasks.trained import describe
 from tasks.training_log import RunLog, logs_of, notes_on
 from tasks.training_page import run_view, write_training_page
-
-#: The kind of name that adapters have: `artifacts/lora/<name>`.
-NAMES = "lora"
+from tasks.trainings import NAMES
 
 
 def lora_settings(run: Run) -> LoraSettings:

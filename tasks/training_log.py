@@ -86,6 +86,12 @@ class RunLog(Watcher):
         listener().advanced(self._stage, step.step, step.steps, tell_step(step))
         self._more.stepped(step)
 
+    def stopping(self) -> None:
+        """Said at once, and on the terminal only: it is nothing to know of a run that goes on later."""
+        listener().noted(
+            self._stage, "stopping: the step is finished and saved first (Ctrl-C again: at once)"
+        )
+
     def measured(self, measured: Measured) -> None:
         """What the run took in the end."""
         self._write(MEASURED, asdict(measured))
@@ -159,7 +165,7 @@ def earlier_seconds(folder: Path) -> float:
 
 
 def tell_bytes(number: float) -> str:
-    """`1.5 GiB`, `300 MiB`, `98 KiB`."""
+    """`1.5 GiB`, `300 MiB`, `40 KiB`: never a rounded nothing of something."""
     if number >= 1 << 30:
         return f"{number / (1 << 30):.1f} GiB"
     return f"{number / (1 << 20):.0f} MiB" if number >= 1 << 20 else f"{number / (1 << 10):.0f} KiB"

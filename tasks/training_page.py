@@ -28,6 +28,7 @@ from tasks.training_log import (
     read_value,
     tell_bytes,
 )
+from tasks.trainings import page_of
 
 
 def run_view(home: Home, name: str, fingerprint: str, account: dict[str, Any], folder: Path) -> TrainingRun:
@@ -202,7 +203,7 @@ _PARTS = {
 
 def write_training_page(home: Home, view: TrainingRun) -> Path:
     """The run's page in the home's reports; returns its path."""
-    path = home.reports / f"lora-{view.name}.html"
+    path = page_of(home, view.name)
     with translated("write the report", str(path)):
         home.reports.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(f".{os.getpid()}.part")

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from flows.commands.session import at_work, flow_runs, print_json, server_for
-from schemas.errors import UsageError
+from schemas.errors import MissingModel, SettingsError, UsageError
 from schemas.settings.loading import apply_overrides, load_lora_preset
 from storage.home import Home, open_home
 from storage.names import check_name
@@ -27,11 +27,12 @@ def train(given: argparse.Namespace) -> int:
     home = open_home(given.home)
     build, corpus = corpus_of(home, given)
     if given.dry_run:
-        return _tell_plan(given, home, corpus, changes)
+        return _tell_plan(given, home, corpus, changes, build)
     with at_work(given, home) as listener, server_for(home) as server:
         from flows.train_lora import plan_training, train_here
         from storage.names import check_free
-        from tasks.training import NAMES, TRAIN_LORA, adapter_folder, default_name
+        from tasks.training import TRAIN_LORA, adapter_folder, default_name
+        from tasks.trainings import NAMES
 
         listener.waiting("planning")
         run = plan_training(home, corpus, given.preset, changes, build)
@@ -42,7 +43,10 @@ def train(given: argparse.Namespace) -> int:
             summary = train_here(
                 corpus, given.preset, changes, name, given.overwrite, str(home.path), given.track, build
             )
-    page = home.reports / f"lora-{name}.html"
+    from flows.closing import print_adapter
+    from tasks.trainings import page_of
+
+    page = page_of(home, name)
     told: dict[str, Any] = {
         "adapter": name,
         "fingerprint": mark,
@@ -54,16 +58,25 @@ def train(given: argparse.Namespace) -> int:
         **summary.model_dump(include={"cached", "rows_in", "rows_out", "set_aside", "seconds"}),
     }
     console = Console(stderr=given.json, highlight=False, soft_wrap=True, markup=False)
-    console.print(f"Adapter  {name}")
-    console.print(f"         {told['named']}")
-    console.print(f"Report   {page}")
-    console.print(f"Try it   vatra sample --adapter {name}")
+    print_adapter(console, name, told["named"], str(page))
     return print_json(given, told)
 
 
 def preset_changes(given: argparse.Namespace) -> dict[str, Any]:
     """`--epochs`, `--batch-size` and `--set` as nested values that differ from the preset. Raises SettingsError."""
     items = list(given.set)
+    for item in items:
+        section, dot, rest = item.partition(".")
+        if dot and section in (
+            "lora",
+            "train",
+        ):  # as the settings of a build, or the guide's command line, have it
+            own = rest.removeprefix("lora.").removeprefix("lora_changes.")
+            raise SettingsError(
+                f"{item!r}: the settings are those of the preset alone",
+                where="--set",
+                fix=f"Write --set {own}.",
+            )
     if given.epochs is not None:
         items.append(f"epochs={given.epochs}")
     if given.batch_size is not None:
@@ -89,15 +102,39 @@ def corpus_of(home: Home, given: argparse.Namespace) -> tuple[str | None, str]:
     return record.build, record.stages["mix"]
 
 
-def _tell_plan(given: argparse.Namespace, home: Home, corpus: str, changes: dict[str, Any]) -> int:
+def _check_free(
+    given: argparse.Namespace, home: Home, corpus: str, changes: dict[str, Any], build: str | None
+) -> None:
+    """Refuse a name that the training itself would refuse. Raises UsageError."""
+    from flows.train_lora import plan_training
+    from storage.names import check_free
+    from tasks.training import TRAIN_LORA
+    from tasks.trainings import NAMES
+
+    mark = plan_training(home, corpus, given.preset, changes, build).record.stages[TRAIN_LORA.name]
+    check_free(home.store, NAMES, given.name, TRAIN_LORA.name, mark, given.overwrite)
+
+
+def _tell_plan(
+    given: argparse.Namespace, home: Home, corpus: str, changes: dict[str, Any], build: str | None
+) -> int:
     """What a run would read and take. Nothing is written but temporary files in the home's cache."""
-    from tasks.planning_training import preflight_lines, preflight_of
+    from tasks.planning_training import preflight_lines, preflight_of, rough_lines
     from tasks.training_log import notes_on
 
     preset = load_lora_preset(given.preset, changes)
     console = Console(stderr=given.json, highlight=False, soft_wrap=True, markup=False)
-    plan = preflight_of(home, corpus, preset)
-    for line in [*notes_on(given.preset, changes, preset), *preflight_lines(plan)]:
+    for note in notes_on(given.preset, changes, preset):
+        console.print(note)
+    try:
+        plan = preflight_of(home, corpus, preset)
+    except MissingModel:
+        for line in rough_lines(home, corpus, preset):
+            console.print(line)
+        raise
+    for line in preflight_lines(plan):
         console.print(line)
+    if given.name is not None:
+        _check_free(given, home, corpus, changes, build)
     console.print("Nothing was trained. To do it: the same command without --dry-run.")
     return print_json(given, {"corpus": corpus, "preset": given.preset, **plan.model_dump(mode="json")})

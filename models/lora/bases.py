@@ -50,10 +50,18 @@ def find_base(base: PretrainedBase, cache: Path | None) -> FoundBase:
             f"the base model {base.name}{wanted} is not on this machine",
             where=str(repository),
             fix=f"On a machine with network: `hf download {base.name}{flag} --cache-dir {cache / HUB}`; "
-            "or download it into any folder and name that folder as base.name in a preset of your own.",
+            "or download it into any folder and name that folder as base.name in a preset of your own."
+            + (f" {gate}" if (gate := gate_of(base.name)) else ""),
         )
     _check_files(snapshot, base.name)
     return FoundBase(snapshot, revision)
+
+
+def gate_of(name: str) -> str | None:
+    """What must be done before the hub hands out a base that its makers have put behind a licence; None: nothing."""
+    if not name.startswith("meta-llama/"):
+        return None
+    return f"It is gated: accept its licence at https://huggingface.co/{name} and run `hf auth login` first."
 
 
 def base_identity(preset: LoraPreset, cache: Path | None) -> str:

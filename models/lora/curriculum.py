@@ -69,7 +69,7 @@ def train_phases(job: Job, watcher: Watcher) -> Trained:
 
     Raises StageFailed (out of memory again, a loss that is no number), TrainingStopped.
     """
-    with stop_kindly() as wish:
+    with stop_kindly(watcher.stopping) as wish:
         while True:
             batch, failures = read_batch(job.work, job.preset)
             try:

@@ -59,6 +59,14 @@ def preset_memory(preset: LoraPreset) -> Memory | None:
     return estimate_memory(known_shape(sizes, preset), preset, batch, preset.max_length, width)
 
 
+def download_bytes(preset: LoraPreset) -> int | None:
+    """What a base's weights take to download, at two bytes each as the hub has them; None where it is not known."""
+    if isinstance(preset.base, DemoBase) or preset.base.name not in KNOWN:
+        return None
+    shape = known_shape(KNOWN[preset.base.name], preset)
+    return 2 * (shape.linear + shape.other)
+
+
 def known_shape(sizes: Dimensions, preset: LoraPreset) -> BaseShape:
     """The shape that `read_shape` would find in the base's folder."""
     queries, values = sizes.heads * sizes.head, sizes.key_heads * sizes.head

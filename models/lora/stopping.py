@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -27,8 +27,11 @@ class Wish:
 
 
 @contextmanager
-def stop_kindly() -> Iterator[Wish]:
-    """Inside the block the first Ctrl-C only makes a wish; elsewhere than in the main thread nothing is changed."""
+def stop_kindly(heard: Callable[[], None] = lambda: None) -> Iterator[Wish]:
+    """Inside the block the first Ctrl-C only makes a wish; elsewhere than in the main thread nothing is changed.
+
+    `heard` is called at once: finishing the step may take minutes, in which silence would look like a hang.
+    """
     wish = Wish()
     if threading.current_thread() is not threading.main_thread():
         yield wish
@@ -38,6 +41,7 @@ def stop_kindly() -> Iterator[Wish]:
     def first(number: int, frame: FrameType | None) -> None:
         wish.stop = True
         signal.signal(signal.SIGINT, before)
+        heard()
 
     if before in (signal.SIG_IGN, None):  # started in the background: Ctrl-C is not meant for it
         yield wish

@@ -53,5 +53,8 @@ class Watcher:
     def stepped(self, step: StepDone) -> None:
         """An optimizer step is done."""
 
+    def stopping(self) -> None:
+        """Ctrl-C was heard; the step that is under way is finished and saved first."""
+
     def measured(self, measured: Measured) -> None:
         """The training is over."""

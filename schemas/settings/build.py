@@ -19,6 +19,12 @@ from schemas.settings.stages import (
     LabelSettings,
     ParseSettings,
 )
+from schemas.settings.training import LoraPreset
+
+
+def _of_a_preset(schema: dict[str, Any]) -> None:
+    """A form refuses what no model preset has: a misspelt change would be found only when all else is planned."""
+    schema["propertyNames"] = {"enum": list(LoraPreset.model_fields)}
 
 
 class TrainSettings(Settings):
@@ -34,6 +40,7 @@ class TrainSettings(Settings):
         {},
         title="LoRA changes",
         description='What shall be different from the model preset, like {"epochs": 2, "batch_size": 1}.',
+        json_schema_extra=_of_a_preset,
     )
     tribal: None = Field(
         None, description="NOVA, trained from scratch, is not built yet: there is nothing to choose."

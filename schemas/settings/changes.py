@@ -1,4 +1,5 @@
-"""What may be changed when one stage runs again: the stage's own settings, each of them optional.
+"""What may be changed when one stage runs again: the stage's own settings, each of them optional; and what may be
+changed of a model preset when it is trained.
 
 The models are made from the real ones, so bounds, choices and descriptions are said once. A value that is not given
 stays as it was in the build.
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, SerializerFunctionWrapHandler, create_model, model_serializer
 from pydantic.fields import FieldInfo
@@ -19,6 +20,7 @@ from schemas.settings.mixing import MixSettings
 from schemas.settings.model import Settings
 from schemas.settings.rules import PatternRules, QualityRules, ToxicityRules
 from schemas.settings.stages import AssembleSettings, DedupSettings, LabelSettings, ParseSettings
+from schemas.settings.training import DemoBase, LoraPreset, PretrainedBase
 
 
 class Changes(Settings):
@@ -48,7 +50,36 @@ def _section(
     return create_model(label, __base__=Changes, __doc__=model.__doc__, **fields)
 
 
-def _optional(info: FieldInfo) -> tuple[Any, Any]:
+class PresetChanges(Settings):
+    """What shall be different from the model preset. Empty: as in the preset."""
+
+    @model_serializer(mode="wrap")
+    def _said_only(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Not the nulls that stand for what was left empty: a form's defaults are made of this."""
+        return {name: value for name, value in serialize(self).items() if name in self.model_fields_set}
+
+    def given(self) -> dict[str, Any]:
+        """Only what was said, a null included: that is how a limit such as max_steps is lifted."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+
+def preset_changes() -> type[PresetChanges]:
+    """The model of a preset's changes. Of the base any part may be changed, so it is not told which kind it is."""
+    told = "Empty: as in the preset."
+    fields: dict[str, Any] = {name: _optional(info, told) for name, info in LoraPreset.model_fields.items()}
+    parts = {**DemoBase.model_fields, **PretrainedBase.model_fields}
+    base: dict[str, Any] = {name: _optional(info, told) for name, info in parts.items() if name != "kind"}
+    base["kind"] = (
+        Literal["built", "pretrained"] | None,
+        Field(None, description=f"Kind of the base. {told}"),
+    )
+    text = LoraPreset.model_fields["base"].description
+    changed = create_model("BaseChanges", __base__=PresetChanges, __doc__=text, **base)
+    fields["base"] = (changed, Field(changed(), description=f"{text} {told}"))
+    return create_model("PresetChanges", __base__=PresetChanges, __doc__=PresetChanges.__doc__, **fields)
+
+
+def _optional(info: FieldInfo, empty: str = "Empty: as in the build.") -> tuple[Any, Any]:
     bounded: Any = info.annotation
     for bound in info.metadata:
         bounded = operator.getitem(cast(Any, Annotated), (bounded, bound))
@@ -65,7 +96,7 @@ def _optional(info: FieldInfo) -> tuple[Any, Any]:
         ):  # a switch that is neither on nor off looks off; pydantic reads these words
             schema.update(type="string", enum=["on", "off"])
 
-    text = f"{info.description or ''} Empty: as in the build.".strip()
+    text = f"{info.description or ''} {empty}".strip()
     return bounded | Annotated[None, cast(Any, SkipJsonSchema)()], Field(
         None, title=info.title, description=text, json_schema_extra=extra
     )

@@ -20,6 +20,9 @@ from schemas.settings.stages import DedupSettings
 from schemas.settings.training import LoraPreset
 from schemas.settings.yamls import mapping_of, parse_yaml, read_settings_text, read_yaml
 
+#: What the file of a preset of one's own is called.
+_FILES = {"build": "build preset file", "mixture": "mixture file", "train": "model preset file"}
+
 
 def preset_values(kind: str, name: str) -> dict[str, Any]:
     """The YAML contents of a shipped preset, or of any YAML file by path.
@@ -27,7 +30,7 @@ def preset_values(kind: str, name: str) -> dict[str, Any]:
     The name of a mixture will do for a build: the defaults with that mixture. Raises SettingsError.
     """
     if name.endswith((".yaml", ".yml")):
-        return read_yaml(Path(name))
+        return read_yaml(Path(name), _FILES[kind])
     if name not in preset_names(kind):
         mixtures = preset_names("mixture") if kind == "build" else []
         if name in mixtures:

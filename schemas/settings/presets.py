@@ -20,6 +20,11 @@ def preset_names(kind: str) -> list[str]:
     return sorted(Path(entry.name).stem for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 
 
+def is_preset_file(name: str) -> bool:
+    """Whether a preset's name is the path of a YAML file."""
+    return name.endswith((".yaml", ".yml"))
+
+
 def offer_presets(schema: dict[str, Any]) -> None:
     """Give an optional setting's schema (JSON schema, changed in place) the shipped model presets to choose from."""
     _offer("train", schema)
@@ -31,9 +36,12 @@ def offer_mixtures(schema: dict[str, Any]) -> None:
 
 
 def _offer(kind: str, schema: dict[str, Any]) -> None:
+    schema["anyOf"] = [{"type": "null"}, *_choices(kind)]
+
+
+def _choices(kind: str) -> list[dict[str, Any]]:
     shipped = {"type": "string", "title": "a preset of vatra", "enum": preset_names(kind)}
-    own = {"type": "string", "title": "a YAML file", "pattern": r"\.ya?ml$"}
-    schema["anyOf"] = [{"type": "null"}, shipped, own]
+    return [shipped, {"type": "string", "title": "a YAML file", "pattern": r"\.ya?ml$"}]
 
 
 class _PresetName(str):
@@ -72,6 +80,16 @@ class BuildPresetName(_PresetName):
 
 
 class ModelPresetName(_PresetName):
-    """A preset of a model to train."""
+    """A preset of a model to train, or the path of a YAML file with one."""
 
     kinds = ("train",)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"anyOf": _choices("train")}
+
+    @classmethod
+    def _known(cls, value: str) -> _PresetName:
+        return cls(value) if is_preset_file(value) else super()._known(value)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -122,6 +123,17 @@ class LoraPreset(Settings):
     )
     checkpoint_steps: int = Field(50, ge=1, le=10**9, description="Optimizer steps between two checkpoints.")
     seed: int = Field(42, ge=0, lt=2**32, description="Fixes the adapter's first weights and the order.")
+
+    @field_validator("base", mode="before")
+    @classmethod
+    def _a_mapping(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            raise ValueError(f"it is a mapping: write base: {{kind: pretrained, name: {value}}}")
+        if isinstance(value, Mapping) and "kind" not in value:
+            raise ValueError(
+                "its kind is missing: pretrained (a folder or hub id by name) or built (the tiny one)"
+            )
+        return value
 
     @field_validator("role_names")
     @classmethod

@@ -43,6 +43,7 @@ def test_it_succeeds_and_says_so_in_one_object(built: Any) -> None:
             "messages",
             "corpus",
             "artifacts",
+            "adapters",
             "report",
             "home",
         )
@@ -115,6 +116,17 @@ def test_the_adapter_is_real(built: Any) -> None:
     assert "adapter/adapter_model.safetensors" in manifest["files"]
 
 
+def test_the_build_leads_to_its_own_adapter(built: Any) -> None:
+    """Where it lies, its page, and how it is tried: as `vatra train lora` says it."""
+    (own,) = (one for one in built.summary["adapters"] if one["own"])
+    assert Path(own["folder"]).resolve() == Path(built.summary["artifacts"][0])
+    page = Path(own["page"])
+    assert page.is_file()
+    assert f'href="{page.name}"' in Path(built.summary["report"]).read_text("utf-8")
+    for told in ("Adapter  ", "Training ", "Try it   vatra sample --adapter "):
+        assert told + {"Training ": own["page"]}.get(told, own["name"]) in built.answer.errors
+
+
 class _Links(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
@@ -131,7 +143,8 @@ def test_the_report_opens_offline(built: Any) -> None:
     reader = _Links()
     reader.feed(page.read_text("utf-8"))
     assert "script" not in reader.tags
-    assert all(link.startswith("#") for link in reader.links)
+    own = {Path(one["page"]).name for one in built.summary["adapters"] if one["page"]}
+    assert all(link.startswith("#") or link in own for link in reader.links)
 
 
 def test_the_run_its_tasks_and_the_counts_are_in_prefects_database(built: Any) -> None:

@@ -108,6 +108,7 @@ def test_given_parameters_and_schedules_are_possible(deployments: list[dict[str,
         ({"settings": {"mix": {"shares": {"claude": 0}}}}, "0 is less than or equal to the minimum of 0"),
         ({"settings": {"train": {"tribal": "nova"}}}, "'nova' is not of type 'null'"),
         ({"settings": {"train": {"lora": "dmo"}}}, "'dmo' is not valid under any of the given schemas"),
+        ({"settings": {"train": {"lora_changes": {"epoch": 1}}}}, "'epoch' is not one of"),
         ({"preset": "gude"}, "'gude' is not one of"),
         ({"paths": "one"}, "'one' is not of type 'array'"),
         ({"settings": {"sources": ["a"]}}, "['a'] is not of type 'object'"),
@@ -155,7 +156,43 @@ def test_forms_show_nothing_internal(deployments: list[dict[str, Any]]) -> None:
 def test_drop_downs_are_the_presets(deployments: list[dict[str, Any]]) -> None:
     offered = [*preset_names("build"), *preset_names("mixture")]
     assert form(deployments, "build-corpus/adhoc")["properties"]["preset"]["enum"] == offered
-    assert form(deployments, "train-lora/adhoc")["properties"]["preset"]["enum"] == preset_names("train")
+    shipped, own = form(deployments, "train-lora/adhoc")["properties"]["preset"]["anyOf"]
+    assert shipped["enum"] == preset_names("train")
+    assert own["title"] == "a YAML file"
+
+
+TRAINING = {"corpus": "4dcd4913fadd866cd5afa0b108229f4c"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "complaint"),
+    [
+        ({"changes": {"epoch": 1}}, "'epoch' was unexpected"),
+        ({"changes": {"rank": 0}}, "0 is less than the minimum of 1"),
+        ({"changes": {"base": {"layer": 1}}}, "'layer' was unexpected"),
+        ({"preset": "dmo"}, "'dmo' is not valid under any of the given schemas"),
+    ],
+)
+def test_an_impossible_training_is_refused(
+    deployments: list[dict[str, Any]], parameters: dict[str, Any], complaint: str
+) -> None:
+    schema = form(deployments, "train-lora/adhoc")
+    assert any(complaint in said for said in refused(schema, {**TRAINING, **parameters}))
+
+
+def test_a_training_of_ones_own_is_not_refused(deployments: list[dict[str, Any]]) -> None:
+    """And what a preset's changes say arrives as it was said, parts of the base and a lifted limit included."""
+    from flows.train_lora import GivenChanges
+
+    changes = {
+        "epochs": 2.0, "max_steps": None, "base": {"layers": 1}, "target_modules": ["q_proj"], "packing": "on",
+        "phases": [{"name": "a", "learning_rate": 0.001}], "role_names": {"user": "A", "assistant": "B"},
+    }  # fmt: skip
+    schema = form(deployments, "train-lora/adhoc")
+    assert refused(schema, {**TRAINING, "preset": "/home/ana/mine.yaml", "changes": changes}) == []
+    assert refused(schema, {**TRAINING, "preset": "demo", "changes": {}}) == []
+    assert schema["properties"]["changes"]["default"] == {}, "a form would send its nulls"
+    assert GivenChanges.model_validate(changes).given() == {**changes, "packing": True}
 
 
 def leaves(model: Any, path: tuple[str, ...] = ()) -> set[tuple[str, ...]]:

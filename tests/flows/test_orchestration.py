@@ -10,6 +10,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -146,13 +147,22 @@ def test_command_is_never_taken_for_dead(up: Place, built: Any) -> None:
     finishes_as_undisturbed(up, built, up.build())
 
 
-def test_training_is_handed_over_with_the_fingerprint(up: Place) -> None:
-    settings = SETTINGS | {"train": {"lora": "demo"}}
+def test_training_is_handed_over_with_the_fingerprint(up: Place, tmp_path: Path) -> None:
+    """A preset of one's own, with a change: what the form offers and what a build hands over are one language."""
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(
+        "description: x\nbase: {kind: built, layers: 1}\ntarget_modules: [q_proj]\nmax_steps: 2\n"
+    )
+    changes = {"packing": True, "max_steps": 1, "base": {"heads": 2}}
+    settings = SETTINGS | {"train": {"lora": str(mine), "lora_changes": changes}}
     run = up.reaches(up.build(settings=settings), "COMPLETED", "FAILED")
     name = run.state.message.partition("handed over to the run ")[2].partition(".")[0]
     (training,) = [one for one in up.client.read_flow_runs() if one.name == name]
     (corpus,) = (path.name for path in (up.home.path / "datasets/mix").iterdir())
-    assert training.parameters == {"corpus": corpus, "preset": "demo"}
+    changed = {**changes, "packing": "on"}
+    assert training.parameters == {"corpus": corpus, "preset": str(mine), "changes": changed}
+    (page,) = (up.home.path / "reports").glob("2*.html")
+    assert f"flow run {name}" in page.read_text("utf-8")
     assert training.work_queue_name == "gpu"
     done = up.reaches(training, "COMPLETED", "FAILED", "CRASHED")
     assert done.state_type.value == "COMPLETED", done.state.message

@@ -199,6 +199,9 @@ def test_adapters_are_listed_each_with_its_page(home: Home) -> None:
     page = ask(home, "/adapters/ada")
     assert (page.status_code, page.text) == (200, "<!doctype html><title>the run of ada</title>")
     assert_strict(page)
+    assert ask(home, "/builds/lora-ada.html").headers["location"] == "/adapters/ada", (
+        "as a build's page links it"
+    )
     for name, status in {
         "gone": 500,
         "odd": 500,

@@ -101,6 +101,7 @@ def test_what_is_refused(built: Built, trained: Answer, tmp_path: Path) -> None:
     assert "belongs to another run" in refused(built, *FAST, "--set", "rank=2", "--name", "ada")
     assert "cannot be the name" in refused(built, *FAST, "--name", "../x")
     assert "no train preset is called 'nosuch'" in refused(built, "--preset", "nosuch")
+    assert "Write --set rank=4." in refused(built, "--set", "lora.rank=4")
     assert "unknown setting rnak" in refused(built, "--set", "rnak=2")
     assert "learning_rate" in refused(built, "--set", "learning_rate=0")
     assert "there is no corpus 'ffff'" in refused(built, "--corpus", "ffff")
@@ -121,6 +122,29 @@ def test_the_plan_trains_nothing(built: Built, trained: Answer) -> None:
     assert "Nothing was trained" in answer.errors
     assert sorted((built.home / "artifacts/train-lora").iterdir()) == before
     assert not list((built.home / "cache").glob("plan-*"))
+
+
+def test_the_plan_refuses_what_the_training_would(built: Built, trained: Answer) -> None:
+    said = refused(built, *FAST, *of(built), "--set", "rank=2", "--name", "ada", "--dry-run")
+    assert "belongs to another run" in said
+    assert (
+        "belongs"
+        not in vatra(
+            "train", "lora", *FAST, *of(built), "--name", "ada", "--dry-run", "--home", built.home
+        ).errors
+    )
+
+
+def test_what_can_be_told_before_the_base_is_there(built: Built, trained: Answer) -> None:
+    """`Can I?` is asked before fifteen gigabytes are fetched."""
+    answer = vatra("train", "lora", "--preset", "llama-3-8b", "--dry-run", *of(built), "--home", built.home)
+    assert answer.code != 0
+    assert f"{built.summary['corpus']['train']:,} examples in the training split" in answer.out
+    assert "on an accelerator" in answer.out
+    assert "download             about 15.0 GiB" in answer.out
+    assert "It is gated: accept its licence" in answer.errors
+    named = vatra("train", "lora", "--preset", "qwen3-8b-ada", "--dry-run", *of(built), "--home", built.home)
+    assert "as `Drew: ...` and `Ada: ...`" in named.out
 
 
 def test_base_and_adapter_side_by_side(built: Built, trained: Answer) -> None:

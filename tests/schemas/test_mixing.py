@@ -116,7 +116,7 @@ def test_settings_that_were_written_down_are_read_back_as_they_were() -> None:
         ("mix.on_shortage=shrug", "mix.on_shortage"),
         ("mix.max_tokens=100", "max_tokens needs something that counts them"),
         ("mix.preset=emergnt", "no mixture preset is called 'emergnt'. There are: ada, emergent, personal"),
-        ("mix.preset=nowhere.yaml", "no such settings file"),
+        ("mix.preset=nowhere.yaml", "no such mixture file"),
         ("mix.phases=[{name: a}, {name: a}]", "two phases are called 'a'"),
         ("mix.phases=[{name: a, categories: [poetry]}]", "no category is called 'poetry'"),
         ("mix.phases=[{name: a, categories: [tool], shares: {factual: 1}}]", "stands in one of them only"),

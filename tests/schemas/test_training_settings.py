@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from schemas.errors import SettingsError
 from schemas.settings.loading import load_lora_preset
 from schemas.settings.presets import preset_names
-from schemas.settings.training import DemoBase, LoraPreset, PretrainedBase
+from schemas.settings.training import DemoBase, LoraPreset, Phase, PretrainedBase
 
+DOCUMENTATION = Path(__file__).resolve().parents[2] / "docs/training.md"
+#: What stands behind it in the documentation is made from the models.
+MARK = "by `python -m tests.schemas.test_training_settings` -->"
 SEVEN = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
@@ -80,7 +86,84 @@ def test_impossible_presets_are_refused_by_name(tmp_path: Path, change: str, com
         load_lora_preset(str(file))
 
 
+def test_a_preset_that_is_not_there_is_called_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no such model preset file"):
+        load_lora_preset(str(tmp_path / "mine.yaml"))
+
+
+def test_a_base_is_a_mapping(tmp_path: Path) -> None:
+    """What a beginner writes first: the folder, as it is."""
+    file = tmp_path / "mine.yaml"
+    file.write_text("description: mine\nbase: /models/llama\ntarget_modules: [q_proj]\n", "utf-8")
+    with pytest.raises(SettingsError, match=r"write base: \{kind: pretrained, name: /models/llama\}"):
+        load_lora_preset(str(file))
+    file.write_text("description: mine\nbase: {name: a/b}\ntarget_modules: [q_proj]\n", "utf-8")
+    with pytest.raises(SettingsError, match="its kind is missing: pretrained"):
+        load_lora_preset(str(file))
+
+
 def test_every_setting_says_what_it_is() -> None:
     for model in (LoraPreset, PretrainedBase, DemoBase):
         missing = [n for n, f in model.model_fields.items() if not f.description and n != "kind"]
         assert missing == []
+
+
+def table_of(model: type[BaseModel]) -> str:
+    """The fields of a model as docs/training.md shows them, from what the schema says."""
+    schema = model.model_json_schema()
+    lines = ["| setting | value | default | what it is |", "|---|---|---|---|"]
+    for name, field in schema["properties"].items():
+        default = (
+            "needed"
+            if name == "kind" or name in schema.get("required", ())
+            else f"`{json.dumps(field['default'])}`"
+        )
+        told = "Which base this is." if name == "kind" else field["description"]
+        lines.append(f"| `{name}` | {_values(field)} | {default} | {told} |")
+    return "\n".join(lines)
+
+
+def _values(field: dict[str, Any]) -> str:
+    if "anyOf" in field:
+        return " or ".join(_values(one) for one in field["anyOf"])
+    if "$ref" in field or "oneOf" in field:
+        return "mapping, below"
+    if "const" in field:
+        return f"`{field['const']}`"
+    if "enum" in field:
+        return ", ".join(f"`{value}`" for value in field["enum"])
+    if field["type"] == "array":
+        return "list of texts" if field["items"].get("type") == "string" else "list of mappings, below"
+    words = {"string": "text", "integer": "whole number", "boolean": "`true`, `false`", "object": "mapping"}
+    return words.get(field["type"], field["type"])
+
+
+def _documented() -> str:
+    parts = (
+        ("", LoraPreset),
+        ("### base, a model that somebody trained: `kind: pretrained`\n\n", PretrainedBase),
+        ("### base, the tiny random one: `kind: built`\n\n", DemoBase),
+        ("### one of the phases\n\n", Phase),
+    )
+    return "\n\n".join(title + table_of(model) for title, model in parts) + "\n"
+
+
+def test_the_documentation_has_every_setting() -> None:
+    """A setting that is not in the table cannot be found by who writes a preset."""
+    text = DOCUMENTATION.read_text("utf-8")
+    assert text.partition(MARK)[2].strip() == _documented().strip(), (
+        "run this module to write the table again"
+    )
+
+
+def test_the_documented_example_is_a_preset(tmp_path: Path) -> None:
+    example = DOCUMENTATION.read_text("utf-8").partition("```yaml\n")[2].partition("```")[0]
+    (tmp_path / "mine.yaml").write_text(example, "utf-8")
+    preset = load_lora_preset(str(tmp_path / "mine.yaml"))
+    assert isinstance(preset.base, PretrainedBase)
+    assert preset.system == "You are Ada."
+
+
+if __name__ == "__main__":
+    before, mark, _ = DOCUMENTATION.read_text("utf-8").partition(MARK)
+    DOCUMENTATION.write_text(f"{before}{mark}\n\n{_documented()}", "utf-8")

@@ -63,6 +63,10 @@ def test_no_such_adapter_and_too_little_of_a_fingerprint(store: Store) -> None:
     give_name(store, "lora", "ada", "train-lora", ONE)
     with pytest.raises(UsageError, match=r"no adapter 'drew'.*There are: ada"):
         find_named(store, "lora", "train-lora", "drew")
+    for number in range(25):
+        give_name(store, "lora", f"b{number}", "train-lora", ONE)
+    with pytest.raises(UsageError, match=r"There are: ada, b0, .*, b\d+ and 6 more"):
+        find_named(store, "lora", "train-lora", "drew")
     with pytest.raises(UsageError, match="no adapter"):
         find_named(store, "lora", "train-lora", "../../etc")
     twin = "1" * 31 + "2"

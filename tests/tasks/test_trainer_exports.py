@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from schemas.errors import UsageError
 from schemas.settings import LoraPreset
 from schemas.settings.loading import load_lora_preset
+from schemas.settings.training import PretrainedBase
+from tasks.trainer_configs import axolotl_config, llama_factory_config
 from tasks.trainer_exports import _ROWS, FORMATS, TrainerExport, export_for_trainer, plain_turns
-from tests.models.lora.families import family_tokenizer
+from tests.models.lora.families import FAMILIES, family_tokenizer
 from tests.schemas.rows import MemoryDataset, an_id, table
 
 
@@ -144,6 +146,34 @@ def test_unsloth_never_sees_a_masked_reply(tmp_path: Path, preset: LoraPreset) -
     assert made.left_out == {"masked replies, with their questions": 1}
 
 
+@pytest.mark.parametrize(
+    ("family", "template"),
+    [
+        ("llama-3", "llama3"),
+        ("qwen-2.5", "qwen"),
+        ("qwen-3", "qwen3_nothink"),
+        ("mistral", "mistral"),
+        ("gemma", "gemma"),
+    ],
+)
+def test_a_base_in_a_folder_is_asked_itself(
+    tmp_path: Path, preset: LoraPreset, family: str, template: str
+) -> None:
+    """Whatever the folder is called: its tokenizer knows how a turn ends, and training reads it there too."""
+    folder = tmp_path / "my-base"
+    family_tokenizer(family).save_pretrained(folder)
+    own = preset.model_copy(update={"base": PretrainedBase(name=str(folder))})
+    config = llama_factory_config(own, ["train"], False)["train.yaml"]
+    assert (config["template"], config["model_name_or_path"]) == (template, str(folder))
+    assert axolotl_config(own, ["train"], False)["config.yaml"]["eot_tokens"] == [FAMILIES[family][4]]
+
+
+def test_a_base_that_nobody_knows_is_refused(preset: LoraPreset) -> None:
+    own = preset.model_copy(update={"base": PretrainedBase(name="some/where")})
+    with pytest.raises(UsageError, match=r"how some/where ends a turn.*Name the base's folder"):
+        axolotl_config(own, ["train"], False)
+
+
 turn = st.tuples(st.sampled_from(["user", "assistant", "tool_call", "tool"]), st.booleans())
 
 
@@ -191,28 +221,6 @@ def test_what_another_trainer_cannot_take(tmp_path: Path, preset: LoraPreset) ->
     with pytest.raises(UsageError, match="nothing to learn from"):
         export_for_trainer(Corpus(train=[CHAT[:2]]), "unsloth", tmp_path / "x", preset)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("family", "kind", "template", "end"),
-    [("llama-3", "llama", "llama3", "<|eot_id|>"), ("mistral", "mistral", "mistral", "</s>")],
-)
-def test_a_base_in_a_local_folder(tmp_path: Path, family: str, kind: str, template: str, end: str) -> None:
-    """Whatever the folder is called: its tokenizer says how a turn ends."""
-    base = tmp_path / "qwen of mine"
-    family_tokenizer(family).save_pretrained(base)
-    (base / "config.json").write_text(json.dumps({"model_type": kind}), "utf-8")
-    preset = load_lora_preset("llama-3-8b", {"base": {"name": str(base)}})
-    corpus: Any = Corpus(train=[CHAT])
-    for form, file, key, value in (
-        ("axolotl", "config.yaml", "eot_tokens", [end]),
-        ("llama-factory", "train.yaml", "template", template),
-    ):
-        export_for_trainer(corpus, form, tmp_path / form, preset)
-        assert yaml.safe_load((tmp_path / form / file).read_text())[key] == value
-    (base / "config.json").write_text(json.dumps({"model_type": "phi"}), "utf-8")
-    with pytest.raises(UsageError, match="is not known"):
-        export_for_trainer(corpus, "llama-factory", tmp_path / "other", preset)
 
 
 def test_nothing_is_replaced_unasked(tmp_path: Path, preset: LoraPreset) -> None:

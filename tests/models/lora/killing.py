@@ -27,6 +27,9 @@ class _Tells(Watcher):
     def noted(self, text: str) -> None:
         self._pipe.send(("noted", text))
 
+    def stopping(self) -> None:
+        self._pipe.send(("stopping", None))
+
     def stepped(self, step: StepDone) -> None:
         self._pipe.send(("step", step.step))
         if step.step == self._stop_at:

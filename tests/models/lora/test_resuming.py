@@ -131,6 +131,7 @@ def test_killed_at_random_steps_it_ends_with_the_same_weights(
 
 def test_ctrl_c_saves_and_says_how_to_go_on(trainings: Trainings, straight: Straight, tmp_path: Path) -> None:
     told = trainings.run(tmp_path / "out", tmp_path / "work", stop_at=8)
+    assert told[-2] == ("stopping", None), "silence until it is saved looks like a hang"
     assert told[-1] == ("stopped", f"saved after step 8 of {STEPS}; run the same command to go on")
     told = trainings.run(tmp_path / "out", tmp_path / "work")
     assert [step for kind, step in told if kind == "step"] == [9, 10]

@@ -1,0 +1,50 @@
+"""The trainings of a corpus that stand in a home, by name: what a build's report leads to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from schemas.errors import StoreError
+from schemas.manifest import BuildRecord
+from schemas.summary import NamedAdapter
+from storage.artifacts import artifact_folder, find_artifact
+from storage.home import Home
+from storage.names import list_names, names_folder
+from tasks.trained import STAGE, read_origin
+
+#: The kind of name that adapters have: `artifacts/lora/<name>`.
+NAMES = "lora"
+
+
+def page_of(home: Home, name: str) -> Path:
+    """Where the page of a training lies, or will."""
+    return home.reports / f"lora-{name}.html"
+
+
+def trainings_of(home: Home, record: BuildRecord) -> list[NamedAdapter]:
+    """The adapters that were trained from a build's corpus, its own first, then by name.
+
+    Only names and the heads of lineages are read. A name whose run was pruned, or is damaged, leads nowhere and is
+    left out: whoever uses it is told why.
+    """
+    corpus, own = record.stages.get("mix"), record.stages.get(STAGE)
+    found = []
+    for name, mark in list_names(home.store, NAMES).items() if corpus else ():
+        try:
+            stands = find_artifact(home.store, STAGE, mark) is not None
+            folder = Path(home.store.full(artifact_folder(STAGE, mark)))
+            if not stands or (mark != own and read_origin(folder)[0] != corpus):
+                continue
+        except StoreError:
+            continue
+        page = page_of(home, name)
+        found.append(
+            NamedAdapter(
+                name=name,
+                fingerprint=mark,
+                folder=home.store.full(f"{names_folder(NAMES)}/{name}"),
+                page=str(page) if page.is_file() else None,
+                own=mark == own,
+            )
+        )
+    return sorted(found, key=lambda one: (not one.own, one.name))
