@@ -158,7 +158,7 @@ def test_a_path_that_no_file_can_have_is_refused() -> None:
     for setting in ("blacklist.files", "slop.files", "dedup.evaluations"):
         with pytest.raises(SettingsError, match="cannot read"):
             seal(load_build_settings(overrides=[f'{setting}=["a\\0.txt"]']))
-    with pytest.raises(SettingsError, match="cannot read the settings file"):
+    with pytest.raises(SettingsError, match="cannot read the mixture file"):
         load_build_settings(overrides=['mix.preset="a\\0.yaml"'])
 
 
