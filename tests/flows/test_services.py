@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
+from flows.form_fields import without_internal
 from flows.services import Services, left_behind, new_service, read_services, write_services
 from storage.home import Home, open_home
 from storage.processes import is_running, mark_process
@@ -167,7 +168,11 @@ def deployed(running: Any, folder: Path) -> dict[str, Any]:
     told = {}
     for one in found:
         values = one.model_dump(mode="json", include=kept)
-        values["parameter_openapi_schema"].pop("additionalProperties", None)  # ours is the stricter one
+        form = without_internal(
+            values["parameter_openapi_schema"]
+        )  # Prefect knows nothing of internal settings
+        form.pop("additionalProperties", None)  # ours is the stricter one
+        values["parameter_openapi_schema"] = form
         values["limit"] = one.global_concurrency_limit and one.global_concurrency_limit.limit
         values["schedules"] = [
             (

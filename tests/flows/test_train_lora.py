@@ -144,7 +144,7 @@ def test_what_can_be_told_before_the_base_is_there(built: Built, trained: Answer
     assert "download             about 15.0 GiB" in answer.out
     assert "It is gated: accept its licence" in answer.errors
     named = vatra("train", "lora", "--preset", "qwen3-8b-ada", "--dry-run", *of(built), "--home", built.home)
-    assert "as `Drew: ...` and `Ada: ...`" in named.out
+    assert "The names Drew and Ada stand in place of the base's own chat format" in named.out
 
 
 def test_base_and_adapter_side_by_side(built: Built, trained: Answer) -> None:
