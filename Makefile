@@ -39,6 +39,9 @@ test: install lint
 bench: install
 	$(BIN)/python -m benchmarks.parse --mb 150
 	$(BIN)/python -m benchmarks.orchestration
+	$(BIN)/python -m benchmarks.dedup --rows 200000
+	$(BIN)/python -m benchmarks.curation --rows 200000
+	$(BIN)/python -m benchmarks.lora
 
 clean:
 	rm -rf $(VENV) $(HOME_DIR) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
