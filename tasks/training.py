@@ -12,6 +12,7 @@ from prefect.cache_policies import NO_CACHE
 
 from models.lora import LIBRARIES, base_identity, train_lora
 from models.lora.tracking import open_tracker
+from schemas.errors import UsageError
 from schemas.settings import LoraSettings
 from schemas.settings.loading import load_lora_preset
 from schemas.summary import PartCounts, StageSummary
@@ -23,7 +24,7 @@ from storage.stages import Stage
 from tasks.corpora import open_corpus, verify_corpus
 from tasks.progress import listener
 from tasks.reports.markdown import plain
-from tasks.running import Run, Step
+from tasks.running import Run, Step, plan_fingerprint
 from tasks.trained import describe
 from tasks.training_log import RunLog, logs_of, notes_on
 from tasks.training_page import run_view, write_training_page
@@ -126,6 +127,12 @@ def corpus_shards(run: Run) -> dict[str, list[Path]]:
 
 def _train(run: Run, out: Path, work: Path, name: str, track: str | None) -> dict[str, Any]:
     preset, wanted = lora_settings(run).preset, run.settings.train
+    if plan_fingerprint(TRAIN_LORA, run) != run.record.stages[TRAIN_LORA.name]:
+        raise UsageError(
+            "the preset or its base was changed after this training was planned",
+            where=str(wanted.lora),
+            fix="Run the same command again: it plans with what is there now.",
+        )
     more = None if track is None else open_tracker(track, logs_folder(run), name)
     watcher = RunLog(TRAIN_LORA.name, logs_folder(run), more)
     for note in notes_on(str(wanted.lora), wanted.lora_changes, preset):

@@ -10,6 +10,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from flows.train_lora import plan_training
+from schemas.errors import UsageError
+from storage.home import open_home
+from tasks.training import _train
 from tests.flows.conftest import Answer, Built, vatra
 
 FAST = ("--preset", "demo", "--set", "max_steps=2", "--set", "base.layers=1", "--batch-size", 2)
@@ -145,6 +149,20 @@ def test_what_can_be_told_before_the_base_is_there(built: Built, trained: Answer
     assert "It is gated: accept its licence" in answer.errors
     named = vatra("train", "lora", "--preset", "qwen3-8b-ada", "--dry-run", *of(built), "--home", built.home)
     assert "The names Drew and Ada stand in place of the base's own chat format" in named.out
+
+
+def test_a_preset_that_changes_under_a_planned_training_stops_it(
+    built: Built, trained: Answer, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(
+        "description: x\nbase: {kind: built, layers: 1}\ntarget_modules: [q_proj]\nmax_steps: 1\n"
+    )
+    run = plan_training(open_home(built.home), trained.object["corpus"], str(mine))
+    mine.write_text(mine.read_text() + "learning_rate: 0.5\n")
+    with pytest.raises(UsageError, match="was changed after this training was planned"):
+        _train(run, tmp_path / "out", tmp_path / "work", "x", None)
+    assert not (tmp_path / "out").exists()
 
 
 def test_base_and_adapter_side_by_side(built: Built, trained: Answer) -> None:
