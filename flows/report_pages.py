@@ -27,8 +27,8 @@ from flows.stage_names import STAGE_NAMES
 from schemas.errors import StoreError, UsageError, VatraError
 from storage.catalog import read_build
 from storage.home import Home
-from tasks.adapter_lines import ADDRESSABLE as ADDRESSABLE_ADAPTER
 from tasks.adapter_lines import adapter_lines
+from tasks.adapter_names import page_of
 from tasks.overview import ADDRESSABLE, Overview, validations_of
 from tasks.reports import render_builds, render_problem, render_validation_page
 
@@ -96,11 +96,11 @@ class ReportPages:
         """`/adapters/<name>`: the page of an adapter's run, as it was written, or made again from the artifact."""
         name: str = request.path_params["adapter"]
         line = next((one for one in adapter_lines(self._home.store) if one.name == name), None)
-        if line is None or not ADDRESSABLE_ADAPTER.fullmatch(name):
+        if line is None:
             raise UsageError("there is no adapter of this name")
         if line.problem:
             raise StoreError(f"the adapter {name} cannot be shown: {line.problem}")
-        path = self._home.reports / f"lora-{name}.html"
+        path = page_of(self._home, name)
         with self._lock:
             if not path.is_file():
                 from tasks.adapters import find_adapter  # the trainer's modules take a moment to import

@@ -19,7 +19,7 @@ from storage.artifacts import artifact_folder
 from storage.store import Store, translated
 
 #: What a name may be: it becomes a folder, and a part of commands.
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 #: So many names fit into one line of an error.
 _TOLD = 20
 _FINGERPRINT = re.compile(r"[0-9a-f]{6,32}")
@@ -32,7 +32,7 @@ def names_folder(kind: str) -> str:
 
 def check_name(name: str) -> None:
     """Raises UsageError for a name that cannot be a folder's on every system."""
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise UsageError(
             f"{name[:80]!r} cannot be the name of an adapter",
             where="--name",

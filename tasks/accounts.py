@@ -18,6 +18,7 @@ from storage.catalog import stands
 from storage.datasets import Dataset
 from storage.rows import take_rows
 from storage.store import translated
+from tasks.adapter_names import STAGE
 from tasks.files_read import files_read
 from tasks.mixing.frozen import read_frozen
 from tasks.openings import fill_clusters
@@ -169,7 +170,7 @@ def _order(summary: BuildSummary) -> list[str]:
 
 def _notes(run: Run) -> list[str]:
     """What a person must know of the result and would not see in the counts."""
-    trained = find_artifact(run.store, "train-lora", run.record.stages.get("train-lora", "none"))
+    trained = find_artifact(run.store, STAGE, run.record.stages.get(STAGE, "none"))
     if trained is None:
         return []
     notes = [DEMO_BASE] if trained["base_is_demo"] else []

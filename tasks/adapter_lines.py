@@ -8,13 +8,11 @@ from typing import Any
 
 from schemas.errors import StoreError
 from storage.artifacts import find_artifact
-from storage.names import list_names
+from storage.names import NAME, list_names
 from storage.store import Store
+from tasks.adapter_names import NAMES, STAGE
 from tasks.reports import AdapterLine
 
-NAMES, STAGE = "lora", "train-lora"
-#: What an adapter may be called in an address: as `vatra train lora --name` allows.
-ADDRESSABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _FINGERPRINT = re.compile(r"[0-9a-f]{32}")
 
 
@@ -26,7 +24,7 @@ def adapter_lines(store: Store) -> list[AdapterLine]:
     stand = {mark for mark in store.names(f"artifacts/{STAGE}") if _FINGERPRINT.fullmatch(mark)}
     nameless = sorted(stand - set(named.values()))
     found = [*sorted(named.items()), *((mark, mark) for mark in nameless)]
-    return [_line(store, name, mark) for name, mark in found if ADDRESSABLE.fullmatch(name)]
+    return [_line(store, name, mark) for name, mark in found if NAME.fullmatch(name)]
 
 
 def _line(store: Store, name: str, mark: str) -> AdapterLine:

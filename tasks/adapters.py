@@ -22,8 +22,9 @@ from schemas.training_run import SaidSample
 from storage.artifacts import artifact_folder, find_artifact, make_artifact, verify_artifact
 from storage.home import Home
 from storage.names import find_named, give_name, list_names
+from tasks.adapter_names import STAGE
 from tasks.reports.model_card import merged_card
-from tasks.trained import CARD, PRESET, STAGE
+from tasks.trained import CARD, PRESET
 from tasks.training_log import SAMPLES, logs_of, write_list
 from tasks.training_page import run_view, write_training_page
 

@@ -15,6 +15,7 @@ from tasks.mixing.ids import Finder, join, read_ids
 from tasks.reports import Statistics, Tables
 from tasks.reports.mixture import told_bounds, told_part
 from tasks.reports.reasons import reason_title
+from tasks.reports.story import counted
 from tasks.reports.tables import scan_present
 
 #: Sources that a line names, and reasons that are told of one.
@@ -129,7 +130,7 @@ def _nothing_left(
             why = _told(records, "record")
         else:
             why = _told(examples, "example") if examples else _told(row.reasons, "message")
-        gone.append(f"{source}: nothing of it is left, of {_counted(seen, 'conversation')} read{why}.")
+        gone.append(f"{source}: nothing of it is left, of {counted(seen, 'conversation')} read{why}.")
     yield from gone[:NAMED]
     if gone[NAMED:]:
         yield f"Nothing is left of {len(gone) - NAMED:,} more sources; the report's table of sources shows them."
@@ -150,7 +151,7 @@ def _told(reasons: Mapping[str, int], unit: str) -> str:
     most = sorted(reasons.items(), key=lambda item: (-item[1], item[0] not in _SETTINGS, item[0]))[:REASONS]
     named = [
         f"{reason_title(reason).lower()}{f' ({_SETTINGS[reason]})' if reason in _SETTINGS else ''} took "
-        f"{_counted(count, unit)}"
+        f"{counted(count, unit)}"
         for reason, count in most
     ]
     return f"; {', '.join(named)}" if named else ""
@@ -191,7 +192,3 @@ def _coded(columns: Iterable[Any]) -> pa.Array:
 def _some(names: list[str], between: str = ", ") -> str:
     more = len(names) - NAMED
     return between.join(names[:NAMED]) + (f"{between}and {more:,} more" if more > 0 else "")
-
-
-def _counted(number: int, unit: str) -> str:
-    return f"{number:,} {unit}{'' if number == 1 else 's'}"

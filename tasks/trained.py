@@ -15,11 +15,11 @@ from schemas.errors import StoreError
 from schemas.files import expanded
 from schemas.settings import LoraPreset
 from storage.datasets import Dataset
+from tasks.adapter_names import STAGE
 from tasks.reports.model_card import CardFacts, render_card
 from tasks.running import Run
 
 CARD, LINEAGE, PRESET = "README.md", "lineage.parquet", "preset.json"
-STAGE = "train-lora"
 #: Splits that training looks at: it learns from the first and measures itself on the second.
 READ = ("train", "validation")
 

@@ -21,6 +21,7 @@ from storage.artifacts import artifact_folder, find_artifact, make_artifact, wor
 from storage.crashes import bugs_kept_private
 from storage.names import check_free, give_name
 from storage.stages import Stage
+from tasks.adapter_names import NAMES, STAGE
 from tasks.corpora import open_corpus, verify_corpus
 from tasks.progress import listener
 from tasks.reports.markdown import plain
@@ -28,7 +29,6 @@ from tasks.running import Run, Step, plan_fingerprint
 from tasks.trained import describe
 from tasks.training_log import RunLog, logs_of, notes_on
 from tasks.training_page import run_view, write_training_page
-from tasks.trainings import NAMES
 
 
 def lora_settings(run: Run) -> LoraSettings:
@@ -41,9 +41,7 @@ def lora_settings(run: Run) -> LoraSettings:
 
 
 TRAIN_LORA = Step(
-    stage=Stage(
-        "train-lora", version=3, kind="corpus", unit="examples", function=train_lora, libraries=LIBRARIES
-    ),
+    stage=Stage(STAGE, version=3, kind="corpus", unit="examples", function=train_lora, libraries=LIBRARIES),
     settings=lora_settings,
     reads=dict.fromkeys(SPLITS, "mix"),
 )

@@ -13,9 +13,10 @@ from schemas.settings import LoraPreset
 from schemas.training_run import Need, PhaseRun, Piece, SaidSample, ShownWindow, StepPoint, TrainingRun
 from storage.home import Home
 from storage.store import translated
+from tasks.adapter_names import STAGE, page_of
 from tasks.reports.templates import tell_time
 from tasks.reports.training import render_training
-from tasks.trained import PRESET, STAGE, base_name, read_origin
+from tasks.trained import PRESET, base_name, read_origin
 from tasks.training_log import (
     MEASURED,
     NOTES,
@@ -28,7 +29,6 @@ from tasks.training_log import (
     read_value,
     tell_bytes,
 )
-from tasks.trainings import page_of
 
 
 def run_view(home: Home, name: str, fingerprint: str, account: dict[str, Any], folder: Path) -> TrainingRun:

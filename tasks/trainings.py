@@ -10,15 +10,8 @@ from schemas.summary import NamedAdapter
 from storage.artifacts import artifact_folder, find_artifact
 from storage.home import Home
 from storage.names import list_names, names_folder
-from tasks.trained import STAGE, read_origin
-
-#: The kind of name that adapters have: `artifacts/lora/<name>`.
-NAMES = "lora"
-
-
-def page_of(home: Home, name: str) -> Path:
-    """Where the page of a training lies, or will."""
-    return home.reports / f"lora-{name}.html"
+from tasks.adapter_names import NAMES, STAGE, page_of
+from tasks.trained import read_origin
 
 
 def trainings_of(home: Home, record: BuildRecord) -> list[NamedAdapter]:

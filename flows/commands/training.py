@@ -31,8 +31,8 @@ def train(given: argparse.Namespace) -> int:
     with at_work(given, home) as listener, server_for(home) as server:
         from flows.train_lora import plan_training, train_here
         from storage.names import check_free
+        from tasks.adapter_names import NAMES
         from tasks.training import TRAIN_LORA, adapter_folder, default_name
-        from tasks.trainings import NAMES
 
         listener.waiting("planning")
         run = plan_training(home, corpus, given.preset, changes, build)
@@ -44,7 +44,7 @@ def train(given: argparse.Namespace) -> int:
                 corpus, given.preset, changes, name, given.overwrite, str(home.path), given.track, build
             )
     from flows.closing import print_adapter
-    from tasks.trainings import page_of
+    from tasks.adapter_names import page_of
 
     page = page_of(home, name)
     told: dict[str, Any] = {
@@ -108,8 +108,8 @@ def _check_free(
     """Refuse a name that the training itself would refuse. Raises UsageError."""
     from flows.train_lora import plan_training
     from storage.names import check_free
+    from tasks.adapter_names import NAMES
     from tasks.training import TRAIN_LORA
-    from tasks.trainings import NAMES
 
     mark = plan_training(home, corpus, given.preset, changes, build).record.stages[TRAIN_LORA.name]
     check_free(home.store, NAMES, given.name, TRAIN_LORA.name, mark, given.overwrite)

@@ -43,7 +43,7 @@ def cut_by_keeper(pairs: np.ndarray, likeness: Likeness, threshold: float, rank:
     """Clusters over verified pairs: in the order of `rank`, what is not yet a copy of a keeper is one.
 
     A text that is a copy of a member but was never paired with the member's keeper is compared with it, until there is
-    no such text; each round of it leaves fewer keepers.
+    no such text. No pair is compared twice, so it ends.
     """
     edges, tried = _verified(pairs, likeness, threshold), _keys(pairs, len(rank))
     kept = choose_keepers(edges, rank)

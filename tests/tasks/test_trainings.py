@@ -10,8 +10,9 @@ from schemas.ids import canonical_json
 from schemas.manifest import BuildRecord
 from storage.home import Home
 from storage.names import give_name
+from tasks.adapter_names import page_of
 from tasks.trained import LINEAGE, LINEAGE_SCHEMA
-from tasks.trainings import page_of, trainings_of
+from tasks.trainings import trainings_of
 
 OWN, LATER, FOREIGN, GONE = "1" * 32, "2" * 32, "3" * 32, "4" * 32
 
