@@ -1,0 +1,1 @@
+"""NOVA, the tribal transformer. Importing this loads no model library."""
