@@ -38,9 +38,17 @@ def make(side: str, preset: str, seed: int = 0, **changes: Any) -> Any:
         return NovaForCausalLM(config)
     return GPT2LMHeadModel(
         GPT2Config(
-            vocab_size=config.vocab_size, n_embd=config.d_model, n_layer=config.n_layers, n_head=config.n_heads,
-            n_positions=config.context, resid_pdrop=config.dropout, embd_pdrop=config.dropout,
-            attn_pdrop=ATTENTION_DROPOUT, bos_token_id=None, eos_token_id=None, pad_token_id=0,
+            vocab_size=config.vocab_size,
+            n_embd=config.d_model,
+            n_layer=config.n_layers,
+            n_head=config.n_heads,
+            n_positions=config.context,
+            resid_pdrop=config.dropout,
+            embd_pdrop=config.dropout,
+            attn_pdrop=ATTENTION_DROPOUT,
+            bos_token_id=None,
+            eos_token_id=None,
+            pad_token_id=0,
             loss_type="ForCausalLM",
         )  # fmt: skip
     )

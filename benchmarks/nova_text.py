@@ -49,7 +49,7 @@ def train(side: str, steps: int, **changes: Any) -> tuple[Any, Any, int]:
     """The model after `steps` steps of eight windows, the windows held out, and how many bytes they are."""
     import torch
 
-    from models.lora.demo_base import train_tokenizer
+    from models.chat_tokenizer import train_tokenizer
 
     kept, rest = read_prose()
     tokenizer = train_tokenizer([kept], 2048, 512)

@@ -24,6 +24,7 @@ class ResidualMixing(nn.Module):
         with nullcontext() if self.slots else no_init_weights():
             self.down = nn.Linear(config.d_model, self.slots * self.rank, bias=False)
             self.up = nn.Linear(self.slots * self.rank, config.d_model, bias=False)
+        self.up.first_std = 0.0
 
     def forward(self, embedded: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
         """[B, T, d] and weights [B, T, N] to [B, T, d]."""

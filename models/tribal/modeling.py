@@ -10,7 +10,6 @@ Importing this module registers it: `AutoModelForCausalLM.from_pretrained(folder
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,15 +79,13 @@ class NovaPreTrainedModel(PreTrainedModel):  # type: ignore[misc]
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        """Normal weights; paths into the residual stream smaller by sqrt(2 * layers); members begin silent."""
+        """Normal weights; paths into the residual stream smaller by sqrt(2 * layers); members begin silent.
+
+        The library asks only for modules that hold weights themselves, so a matrix that begins otherwise says so.
+        """
         super()._init_weights(module)
-        small = self.config.initializer_range / math.sqrt(2 * self.config.n_layers)
-        if isinstance(module, NovaAttention):
-            init.normal_(module.out.weight, mean=0.0, std=small)
-        elif isinstance(module, NovaBlock):
-            init.normal_(module.down.weight, mean=0.0, std=small)
-        elif isinstance(module, ResidualMixing):
-            init.zeros_(module.up.weight)
+        if isinstance(module, nn.Linear) and hasattr(module, "first_std"):
+            init.normal_(module.weight, mean=0.0, std=module.first_std)
         elif isinstance(module, ConcatMixing):
             init.ones_(module.patterns)
         elif isinstance(module, TribalResonance):

@@ -47,9 +47,7 @@ def test_a_text_read_in_pieces_gives_what_it_gives_at_once(model: Any, cuts: set
     edges = [0, *sorted(cuts), LENGTH]
     for begin, end in zip(edges, edges[1:], strict=False):
         with torch.no_grad():
-            out = model(
-                input_ids=ids[:, begin:end], past_key_values=cache, use_cache=True, return_alpha=True
-            )
+            out = model(input_ids=ids[:, begin:end], past_key_values=cache, use_cache=True, return_alpha=True)
         cache = out.past_key_values
         pieces.append((out.logits, out.alpha))
     assert cache.get_seq_length() == LENGTH

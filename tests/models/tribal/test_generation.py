@@ -69,7 +69,9 @@ def test_drafts_change_nothing(model: Any) -> None:
 def test_a_static_cache_changes_nothing(model: Any) -> None:
     ids = some_ids(2, 6)
     cache = StaticCache(config=model.config, max_cache_len=CONTEXT)
-    assert torch.equal(continued(model, ids, past_key_values=cache, disable_compile=True), continued(model, ids))
+    assert torch.equal(
+        continued(model, ids, past_key_values=cache, disable_compile=True), continued(model, ids)
+    )
 
 
 def test_sampling_is_fixed_by_its_seed_and_ends_at_the_end_mark() -> None:

@@ -29,7 +29,9 @@ def gradients(model: Any) -> dict[str, torch.Tensor]:
 def assert_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor], atol: float = 1e-6) -> None:
     assert one.keys() == other.keys()
     for name in one:
-        torch.testing.assert_close(one[name], other[name], atol=atol, rtol=1e-4, msg=lambda m, n=name: f"{n}: {m}")
+        torch.testing.assert_close(
+            one[name], other[name], atol=atol, rtol=1e-4, msg=lambda m, n=name: f"{n}: {m}"
+        )
 
 
 @pytest.mark.parametrize("kind", ["residual", "concat"])
@@ -74,9 +76,7 @@ def test_accumulated_batches_are_one_big_batch(kind: str) -> None:
     whole.loss.backward()
     expected, items, total = gradients(model), (labels[:, 1:] != -100).sum(), 0.0
     for rows in (slice(0, 1), slice(1, 4), slice(4, 6)):
-        part = model(
-            ids[rows], labels=labels[rows], member_targets=targets[rows], num_items_in_batch=items
-        )
+        part = model(ids[rows], labels=labels[rows], member_targets=targets[rows], num_items_in_batch=items)
         part.loss.backward()
         total += part.loss.item()
     assert total == pytest.approx(whole.loss.item(), rel=1e-5)

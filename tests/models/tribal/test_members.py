@@ -26,13 +26,18 @@ def read(model: Any, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @settings(max_examples=25, deadline=None)
-@given(members=st.integers(1, 6), d_model=st.integers(24, 96), seed=st.integers(0, 2**16), mixing=st.booleans())
+@given(
+    members=st.integers(1, 6), d_model=st.integers(24, 96), seed=st.integers(0, 2**16), mixing=st.booleans()
+)
 def test_resonance_is_a_boost_between_nothing_and_its_limit(
     members: int, d_model: int, seed: int, mixing: bool
 ) -> None:
     torch.manual_seed(seed)
     config = NovaConfig(
-        d_model=d_model, n_heads=1, members=list("abcdef"[:members]), mixing="concat" if mixing else "residual"
+        d_model=d_model,
+        n_heads=1,
+        members=list("abcdef"[:members]),
+        mixing="concat" if mixing else "residual",
     )
     resonance = TribalResonance(config)
     with torch.no_grad():

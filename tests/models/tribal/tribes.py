@@ -48,8 +48,10 @@ def some_ids(rows: int, length: int, seed: int = 0) -> torch.Tensor:
 
 def save_nova(model: Any, folder: Path) -> Path:
     """The folder that a training makes: model and tokenizer."""
-    from models.lora.demo_base import train_tokenizer
+    from models.chat_tokenizer import train_tokenizer
 
-    train_tokenizer(["Te iubesc, iubito. The river is quiet this morning."], 300, CONTEXT).save_pretrained(folder)
+    train_tokenizer(["Te iubesc, iubito. The river is quiet this morning."], 300, CONTEXT).save_pretrained(
+        folder
+    )
     model.save_pretrained(folder)
     return folder
