@@ -50,7 +50,7 @@ def decode_graph(model: Any, tokens: int) -> float:
     with torch.inference_mode():
         ids = torch.arange(2, 2 + PROMPT, device="cuda")[None]
         token = model(ids, past_key_values=cache, use_cache=True).logits[:, -1:].argmax(-1)
-        step = torch.compile(model, mode="reduce-overhead", fullgraph=True)
+        step: Any = torch.compile(model, mode="reduce-overhead", fullgraph=True)
 
         def go_on() -> None:
             for _ in range(tokens):
