@@ -9,7 +9,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from models.lora import LIBRARIES, base_identity, train_lora
-from models.lora.tracking import open_tracker
+from models.training.tracking import open_tracker
 from schemas.settings import LoraPreset, LoraSettings
 from schemas.settings.loading import load_lora_preset
 from schemas.summary import StageSummary
