@@ -5,6 +5,7 @@
     vatra report | vatra export --format jsonl --out pairs.jsonl | vatra presets | vatra fetch toxicity
     vatra fetch --sources public.yaml
     vatra train lora --preset demo --name ada | vatra sample --adapter ada | vatra merge ada
+    vatra train tribal --preset nova-tiny --name mine
     vatra up | vatra status | vatra down
 
 Nothing heavy is imported before the arguments are known to be right: `vatra --help` answers within a second.
