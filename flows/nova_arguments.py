@@ -79,9 +79,7 @@ def _add_explain(commands: Commands) -> argparse.ArgumentParser:
         "--layer", type=int, metavar="N", help="the attention map that is shown large: its layer, from 1"
     )
     explain.add_argument("--head", type=int, metavar="N", help="and its head, from 1")
-    explain.add_argument(
-        "--out", type=Path, metavar="FILE", help="the page (default: in the home's reports)"
-    )
+    explain.add_argument("--out", type=Path, metavar="FILE", help="the page (default: in the home's reports)")
     explain.add_argument("--overwrite", action="store_true", help="replace FILE if it stands already")
     return explain
 

@@ -29,7 +29,9 @@ ENDINGS = {
 def generate(given: argparse.Namespace) -> int:
     """What the NOVA replies, on standard output; who spoke, on standard error."""
     if given.max_new_tokens < 1:
-        raise UsageError(f"at least 1 token must be asked for, not {given.max_new_tokens}", where="--max-new-tokens")
+        raise UsageError(
+            f"at least 1 token must be asked for, not {given.max_new_tokens}", where="--max-new-tokens"
+        )
     from models.tribal.sampling import read_sampling
 
     seed = secrets.randbelow(NEW_SEEDS) if given.seed is None else given.seed
@@ -57,9 +59,8 @@ def generate(given: argparse.Namespace) -> int:
     console = _console(stderr=True)
     for line in _account(told, model.config.context, sampling):
         console.print(line)
-    return print_json(
-        given, {"model": name, "int8": given.int8, "sampling": vars(sampling), **told.model_dump()}
-    )
+    drawn = {"greedy": True} if sampling.greedy else vars(sampling)
+    return print_json(given, {"model": name, "int8": given.int8, "sampling": drawn, **told.model_dump()})
 
 
 def explain(given: argparse.Namespace) -> int:

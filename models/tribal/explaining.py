@@ -137,7 +137,10 @@ def explain(model: Any, tokenizer: Any, ids: list[int], member: str | None = Non
         gates=_gates(model, alpha),
         attribution=attribute(model, given, traced),
         heads=heads,
-        next=[(pieces.label(token), chance) for token, chance in zip(tokens.tolist(), chances.tolist(), strict=True)],
+        next=[
+            (pieces.label(token), chance)
+            for token, chance in zip(tokens.tolist(), chances.tolist(), strict=True)
+        ],
     )
 
 
@@ -167,7 +170,9 @@ def _gates(model: Any, alpha: Any) -> list[Gate]:
     with torch.no_grad():
         opened = resonance.gate(alpha.to(resonance.threshold.dtype))
         most = opened.max(0).values
-        profile = resonance.profile.sigmoid().max(-1).values if resonance.widths is None else most.new_ones(())
+        profile = (
+            resonance.profile.sigmoid().max(-1).values if resonance.widths is None else most.new_ones(())
+        )
         columns = (
             resonance.threshold, resonance.steepness, opened.mean(0), most, resonance.limit * most * profile
         )  # fmt: skip

@@ -50,7 +50,7 @@ class Pieces:
         try:
             return given.decode()
         except UnicodeDecodeError:
-            return "‹" + " ".join(f"{byte:02X}" for byte in given) + "›"
+            return f"‹{given.hex().upper()}›"
 
 
 def _bytes_by_character() -> dict[str, int]:
