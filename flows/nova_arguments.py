@@ -31,6 +31,11 @@ def _add_generate(commands: Commands) -> argparse.ArgumentParser:
         "--raw", action="store_true", help="go on with TEXT itself, instead of replying to it"
     )
     generate.add_argument(
+        "--member",
+        metavar="NAME[=WEIGHT]",
+        help="give this member the weight (default: 0.9) throughout, in place of what the detector gives it",
+    )
+    generate.add_argument(
         "--greedy", action="store_true", help="the likeliest token each time; nothing is drawn"
     )
     generate.add_argument(

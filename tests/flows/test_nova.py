@@ -64,6 +64,12 @@ def test_streaming_and_int8_say_the_same(say: Say) -> None:
     assert say("generate", ASKED, "--greedy", "--int8")[1] == SAID + "\n"
 
 
+def test_a_member_can_be_given_the_word(say: Say) -> None:
+    told = json.loads(say("generate", ASKED, "--greedy", "--member", "Lumin=0.75", "--json")[1])
+    assert told["alpha"]["lumin"] == pytest.approx(0.75)
+    assert told["strongest"] == "lumin"
+
+
 def test_raw_goes_on_with_the_text_itself(say: Say) -> None:
     told = json.loads(say("generate", "Cine", "--greedy", "--raw", "--json")[1])
     replied = json.loads(say("generate", "Cine", "--greedy", "--json")[1])
@@ -91,6 +97,8 @@ def test_cedillas_of_a_romanian_prompt_are_read_as_commas(say: Say) -> None:
         (("generate", "x", "--top-k", "0"), "--top-k"),
         (("generate", "x", "--greedy", "--top-k", "5"), "Leave out"),
         (("generate", "x", "--max-new-tokens", "0"), "--max-new-tokens"),
+        (("generate", "x", "--member", "ada"), "nova, sora, lumin"),
+        (("generate", "x", "--member", "sora=1.5"), "from 0 to 1"),
         (("explain", "\n"), "the text is empty"),
         (("explain", "x", "--member", "ada"), "nova, sora, lumin"),
         (("explain", "x", "--layer", "3"), "layers 1 to 2"),

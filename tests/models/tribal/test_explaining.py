@@ -141,7 +141,7 @@ def test_what_the_nova_does_not_have_is_refused(eager: Any) -> None:
         check_choice(config, "sora", 3, 1)
     with pytest.raises(UsageError, match="heads 1 to 2, not 0"):
         check_choice(config, None, 2, 0)
-    check_choice(config, "lumin", 2, 2)
+    assert check_choice(config, "Lumin ", 2, 2) == "lumin"
 
 
 def test_empty_and_too_long_texts_are_refused(eager: Any) -> None:
