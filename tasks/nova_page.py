@@ -13,7 +13,7 @@ from schemas.nova_run import Evaluation, MemberCount, NovaRun, ValidationPoint
 from schemas.settings import TribalPreset
 from schemas.training_run import Need, PhaseRun, StepPoint
 from storage.home import Home
-from tasks.lineage import PRESET, read_origin
+from tasks.lineage import LINEAGE, PRESET, labelled_tokens, read_origin
 from tasks.reports.nova import render_nova
 from tasks.run_pages import memory_need, time_needs, write_page
 from tasks.training_kinds import NOVA
@@ -73,7 +73,7 @@ def nova_view(home: Home, name: str, fingerprint: str, account: dict[str, Any], 
         validation_examples=result.validation_examples,
         tokens=result.tokens,
         trained_tokens=result.trained_tokens,
-        labelled_tokens=sum(labels.tokens.values()),
+        labelled_tokens=labelled_tokens(folder / LINEAGE),
         evaluation=read_evaluation(logs / EVALUATION),
         preflight=needs_of(logs),
         notes=tuple(dict.fromkeys(notes)),

@@ -42,6 +42,7 @@ def render_nova(run: NovaRun) -> str:
             sentence=tell_nova(run),
             drawings=drawings,
             named=dict(list(run.strangers.items())[:NAMED]),
+            labelled=sum(one.tokens for one in run.members),
             unnamed=len(run.strangers) - NAMED,
         )
     )

@@ -22,11 +22,12 @@ _WORD = "model"
 
 @dataclass(frozen=True, kw_only=True)
 class NovaCardFacts(CorpusFacts):
-    """What a card tells of a NOVA; `result` is what its training said of itself."""
+    """What a card tells of a NOVA; `result` is what its training said of itself, `labelled_tokens` are of what it read."""
 
     preset: str
     preset_values: Mapping[str, Any]
     result: Mapping[str, Any]
+    labelled_tokens: int
 
 
 def render_nova_card(facts: NovaCardFacts) -> str:
@@ -92,10 +93,9 @@ _SIZES = ("layers", "d_model", "heads", "context")
 def _data(facts: NovaCardFacts) -> str:
     result = facts.result
     whole = result["examples"] + sum(result["examples_set_aside"].values())
-    labelled = sum(result["labels"]["tokens"].values())
     return (
         f"## Data\n\nRead: {result['examples']:,} of {whole:,} distinct examples; loss lies on "
-        f"{result['trained_tokens']:,} of {result['tokens']:,} tokens, and of {labelled:,} it "
+        f"{result['trained_tokens']:,} of {result['tokens']:,} tokens, and of {facts.labelled_tokens:,} it "
         f"is known who speaks. Not read: {set_aside_words(result)}.\n\n" + sources_and_languages(facts, _WORD)
     )
 
