@@ -22,7 +22,7 @@ _WORD = "model"
 
 @dataclass(frozen=True, kw_only=True)
 class NovaCardFacts(CorpusFacts):
-    """What a card tells of a NOVA; `result` is what its training said of itself, `labelled_tokens` are of what it read."""
+    """What a card tells of a NOVA; `result` is what its training said of itself, `labelled_tokens` of what it read."""
 
     preset: str
     preset_values: Mapping[str, Any]
