@@ -235,7 +235,7 @@ def test_report_tells_the_build_again(built: Any, run_vatra: Any) -> None:
     assert "Filtering Statistics" in told.errors
 
 
-@pytest.mark.parametrize("stage", STAGES[:-1])
+@pytest.mark.parametrize("stage", [stage for stage in STAGES if not stage.startswith("train-")])
 def test_manifests_know_no_path_time_or_host(built: Any, stage: str) -> None:
     import socket
 
