@@ -51,12 +51,13 @@ class CorpusReader:
         head = window.text[window.at : window.at + HEAD].replace("\r\n", "\n").replace("\r", "\n")
         stream = LineStream(window)
         found_any = False
-        for start, kind, heading, lines in _pieces(stream, layout_of(head.split("\n"))):
+        layout = layout_of(head.split("\n"))
+        for start, kind, heading, lines in _pieces(stream, layout):
             if lines is None:
                 found_any = True
                 yield Broken(f"line {start}", f"longer than {LONGEST_ELEMENT >> 20} million characters")
                 continue
-            found = self._piece(kind, heading, lines)
+            found = self._piece(kind, heading, lines, layout.names)
             if found is not None:
                 self._begun, found_any = start, True
                 yield found
@@ -65,11 +66,13 @@ class CorpusReader:
         elif self._aside != (0, 0):
             yield Conversation(Reading(Metadata()), Metadata(), *self._aside)  # text behind the last one
 
-    def _piece(self, kind: str, heading: Heading | None, lines: list[str]) -> Conversation | None:
+    def _piece(
+        self, kind: str, heading: Heading | None, lines: list[str], names: frozenset[str]
+    ) -> Conversation | None:
         """The conversation in a piece; None when it only says something of those that follow."""
         outer = self._part.inside(self._file)
         outer = outer if self._once is None else self._once.inside(outer)
-        reading = read_turns(lines, outer)
+        reading = read_turns(lines, outer, names)
         if heading is not None:
             describe(heading.text, reading.about)
         if not reading.turns and kind != _OWN:

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from tasks.parsers.markdown.lines import Ahead, Fences, ListedLines
 from tasks.parsers.markdown.marks import Heading, Opener, fence_of, fold, heading_of, is_rule, opener_of
 from tasks.parsers.markdown.metadata import (
+    AI,
+    HUMAN,
     KEYS,
     SPEAKERS,
     Metadata,
     MetadataReader,
     is_metadata,
     keyed_intensity,
+    named_in,
     pair_of,
 )
 from tasks.parsers.markdown.roles import ROLE_WORDS, TRIBE
@@ -101,6 +104,15 @@ def is_turn(opener: Opener | None, names: frozenset[str] | set[str]) -> bool:
     return opener.form != "bare" and could_be_name(opener) and any(map(keyed_intensity, opener.remarks))
 
 
+def lists_people(line: str, names: frozenset[str] | set[str]) -> bool:
+    """Whether a line such as `Human: Cezar` says who somebody is: it names people who speak, and is no turn itself."""
+    pair = pair_of(line) if len(line) < 1000 else None
+    if pair is None or KEYS.get(fold(pair[0])) not in (HUMAN, AI):
+        return False
+    people = named_in(pair[1])
+    return bool(people) and all(name in names for name in people)
+
+
 def is_front_matter(lines: Ahead) -> bool:
     """Whether the rule that was just read opens a block of metadata that another rule closes."""
     known = False
@@ -140,7 +152,7 @@ def layout_of(lines: Sequence[str]) -> Layout:
     turns: list[int] = []
     for place in marks:
         heading, opener = heading_of(lines[place]), opener_of(lines[place])
-        if is_turn(opener, names):
+        if is_turn(opener, names) and not lists_people(lines[place], names):
             turns.append(place)
         elif heading:
             listed.at = place + 1
@@ -165,14 +177,19 @@ def _marks(lines: Sequence[str]) -> list[int]:
 def _names(lines: Sequence[str], marks: Sequence[int]) -> frozenset[str]:
     """Names that are declared somewhere, or open turns more than once."""
     about, seen = Metadata(), Counter[str]()
+    people: list[str] = []
     for place in marks:
         line = lines[place]
         pair = pair_of(line) if len(line) < 1000 else None
-        if pair and KEYS.get(fold(pair[0])) == SPEAKERS:
+        kind = KEYS.get(fold(pair[0])) if pair else None
+        if kind == SPEAKERS:
             MetadataReader(about).take(line)
+        elif kind in (HUMAN, AI) and pair:
+            people += named_in(pair[1])
         elif (opener := opener_of(line)) and could_be_name(opener):
             seen[fold(opener.name)] += 1
-    return frozenset(about.declared | {name for name, count in seen.items() if count > 1})
+    often = {name for name, count in seen.items() if count > 1}
+    return frozenset(about.declared | often | {name for name in people if name in seen})
 
 
 def _level(headings: Sequence[tuple[int, Heading, bool]], turns: Sequence[int]) -> tuple[int | None, bool]:

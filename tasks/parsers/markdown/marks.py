@@ -121,20 +121,14 @@ def _bold(head: str) -> Opener | None:
     inner = _NAMED.match(found["inside"].strip()) if found else None
     if not found or not inner:
         return None
+    if inner["colon"]:
+        return _opener("bold", inner, inner["remarks"], found["after"].removeprefix(":").lstrip(" \t"))
     behind = _BEHIND.match(found["after"])
     assert behind is not None  # every group of it is optional
     remarks = inner["remarks"] + behind["remarks"]
-    if inner["colon"]:
-        return _opener("bold", inner, remarks, _after(behind, bool(behind["sign"] == ":")))
     if behind["sign"]:
         return _opener("bold", inner, remarks, behind["rest"])
     return None if behind["rest"] else _opener("bare", inner, remarks, "")
-
-
-def _after(behind: re.Match[str], doubled: bool) -> str:
-    """What is said behind `**Name:**`; a dash there is the text's own."""
-    sign = "" if doubled else behind["sign"] or ""
-    return f"{sign} {behind['rest']}" if sign else behind["rest"]
 
 
 def _plain(head: str) -> Opener | None:

@@ -141,7 +141,7 @@ class MetadataReader:
     def _speakers(self, kind: str, value: str) -> None:
         for each in listed_names(value):
             remarks = [found.strip() for found in _REMARK.findall(each)]
-            name = fold(bare_name(_REMARK.sub("", each).strip(" *_`\"'[]{}")))
+            name = next(iter(named_in(each)), "")
             if not name or len(name) > LONGEST_NAME:
                 continue
             self._into.speakers.add(name)
@@ -227,6 +227,14 @@ def keyed_intensity(text: str) -> str | None:
         return found[1]
     found = _KEYED_LEVEL.match(said)
     return found[1] if found and looks_like_intensity(found[1]) else None
+
+
+def named_in(value: str) -> list[str]:
+    """The folded names in a list of people, without what stands in brackets beside them."""
+    found = (
+        fold(bare_name(_REMARK.sub("", each).strip("*_`\"' "))) for each in listed_names(value[:_LONGEST])
+    )
+    return [name for name in found if name]
 
 
 def listed_names(value: str) -> list[str]:

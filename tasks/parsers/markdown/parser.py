@@ -169,6 +169,8 @@ def _read(part: str, beside: _Beside, about: Metadata, counts: Counter[str], bar
 
 
 _ROLES = frozenset(["om", "human", "user", "ai", "assistant", "asistent", "utilizator", "person", "persoana"])
+#: A number that stands in brackets before a text and is an intensity rather than a part of it.
+_SHARE = re.compile(r"0?[.,]\d{1,4}|[01][.,]0{1,4}|\d{1,3} ?%")
 _CLOCK = re.compile(r"(?:ora )?\d{1,2}:\d{2}(?::\d{2})?")
 
 
@@ -179,7 +181,8 @@ def _text(turn: Spoken, beside: _Beside, about: Metadata, counts: Counter[str]) 
         while lines and (not lines[0].strip() or _own_metadata(lines[0], beside, about, counts)):
             del lines[0]
     text = "\n".join([turn.opener.rest, *lines] if turn.opener.rest else lines).rstrip()
-    if (found := _FIRST.match(text)) and _read(found[1], beside, about, counts, bare=False):
+    found = _FIRST.match(text)
+    if found and _read(found[1], beside, about, counts, bare=bool(_SHARE.fullmatch(found[1]))):
         text = text[found.end() :].lstrip("\n")
     if text.endswith((")", "]", "}", "*", "_")):
         found = _LAST.search(text, max(len(text) - 80, 0))

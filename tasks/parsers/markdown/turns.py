@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tasks.parsers.markdown.layout import could_be_name, is_turn
+from tasks.parsers.markdown.layout import could_be_name, is_turn, lists_people
 from tasks.parsers.markdown.lines import Fences, ListedLines
 from tasks.parsers.markdown.marks import Opener, fence_of, fold, heading_of, is_rule, opener_of
 from tasks.parsers.markdown.metadata import (
@@ -18,9 +18,7 @@ from tasks.parsers.markdown.metadata import (
     Metadata,
     MetadataReader,
     is_metadata,
-    listed_names,
     pair_of,
-    pieces_of,
 )
 from tasks.parsers.markdown.roles import PRONOUNS, ROLE_WORDS, TRIBE
 from tasks.parsers.markdown.values import looks_like_intensity
@@ -55,21 +53,25 @@ class Reading:
     doubtful: int = 0
 
 
-def read_turns(lines: Sequence[str], outer: Metadata) -> Reading:
-    """Take the lines below a conversation's heading apart; `outer` is what the file says of all of them."""
+def read_turns(lines: Sequence[str], outer: Metadata, names: frozenset[str] = frozenset()) -> Reading:
+    """Take the lines below a conversation's heading apart.
+
+    `outer` is what the file says of all of them, `names` (folded) open turns somewhere in it.
+    """
     candidates, fenced = _candidates(lines)
     reading = Reading(Metadata())
-    named = {fold(opener.name) for _, opener in candidates}
+    named = {fold(opener.name) for _, opener in candidates} | names
     _head(lines, fenced, candidates, named, reading, outer)
-    accepted = _accepted(lines, candidates, reading, outer)
+    accepted = _accepted(lines, _without_metadata(lines, candidates, named), reading, outer)
     places = [place for place, _ in accepted]
     first = places[0] if places else len(lines)
     # Only now it is known where the turns begin: what was read of them as metadata is read again without.
     known = {fold(opener.name) for _, opener in accepted}
+    hidden = known | reading.about.declared | outer.declared
     reading.about = Metadata()
     _head(lines[:first], fenced[:first], candidates, named, reading, outer, known)
     for (place, opener), end in zip(accepted, [*places, len(lines)][1:], strict=True):
-        body = _body(opener, lines[place + 1 : end], fenced[place + 1 : end], known)
+        body = _body(opener, lines[place + 1 : end], fenced[place + 1 : end], hidden)
         reading.turns.append(Spoken(opener, body))
     return reading
 
@@ -136,9 +138,7 @@ def _is_said(line: str, names: set[str]) -> bool:
     pair = pair_of(line) if len(line) < 1000 else None
     if pair is None or KEYS.get(fold(pair[0])) not in (HUMAN, AI):
         return False
-    if fold(pair[0]) not in names or not pair[1]:
-        return fold(pair[0]) in names
-    return not any(fold(name) in names for name in listed_names(pair[1]))
+    return fold(pair[0]) in names and not lists_people(line, names)
 
 
 def _opens(opener: Opener, names: set[str], about: Metadata, outer: Metadata) -> bool:
@@ -167,8 +167,6 @@ def _accepted(
     declared = reading.about.declared | outer.declared
     sure, open_ = [], []
     for place, opener in candidates:
-        if _is_metadata_here(opener, lines[place], candidates):
-            continue
         if _is_known(opener, declared) and _stands_alone(lines, place, opener, candidates):
             sure.append((place, opener))
         elif could_be_name(opener) and opener.form != "bare":
@@ -188,21 +186,27 @@ def _is_known(opener: Opener, declared: set[str]) -> bool:
     return name in declared or is_turn(opener, frozenset())
 
 
-def _is_metadata_here(opener: Opener, line: str, candidates: Sequence[tuple[int, Opener]]) -> bool:
+def _without_metadata(
+    lines: Sequence[str], candidates: Sequence[tuple[int, Opener]], names: set[str]
+) -> list[tuple[int, Opener]]:
+    """The candidates without the metadata before the first turn; behind it `Sora: 0.9` is what somebody says."""
+    for number, (place, opener) in enumerate(candidates):
+        if not _is_metadata(lines, place, opener, names) and fold(opener.name) in names:
+            return [c for c in candidates[number:] if KEYS.get(fold(c[1].name), HUMAN) in (HUMAN, AI)]
+    return []
+
+
+def _is_metadata(lines: Sequence[str], place: int, opener: Opener, names: set[str]) -> bool:
     """Whether `Human: Cezar`, `Sora: 0.9` or `Intensity: high` is no turn."""
-    name = fold(opener.name)
-    kind = KEYS.get(name)
-    if kind in (HUMAN, AI):
-        speaking = {fold(each.name) for _, each in candidates} - {name}
-        return any(fold(each) in speaking for each in listed_names(opener.rest[:200]))
-    if kind is not None and opener.form != "heading":
-        return True
-    return (
-        opener.form != "heading"
-        and looks_like_intensity(opener.rest)
-        and len(list(pieces_of(line))) == 1
-        and _is_number(opener.rest)
-    )
+    kind = KEYS.get(fold(opener.name))
+    if opener.form == "heading":
+        return False
+    if kind is not None:
+        return kind not in (HUMAN, AI) or lists_people(lines[place], names)
+    if not looks_like_intensity(opener.rest):
+        return False
+    # `Sora: high` may be an answer, unless it stands in one block with other metadata.
+    return _is_number(opener.rest) or any(map(is_metadata, _paragraph(lines, place)))
 
 
 def _is_number(text: str) -> bool:
@@ -296,6 +300,6 @@ def _unescaped(line: str, names: set[str]) -> str:
     found = _BEFORE_NAME.match(line)
     if found:
         opener = opener_of(found[1] + line[found.end() :])
-        if opener is not None and fold(opener.name) in names:
+        if opener is not None and _is_known(opener, names):
             return found[1] + line[found.end() :]
     return line
