@@ -11,9 +11,11 @@ from tasks.parsers.markdown.marks import Heading, heading_of, is_rule
 from tasks.parsers.markdown.metadata import Metadata
 from tasks.parsers.markdown.title import describe
 from tasks.parsers.markdown.turns import Reading, read_turns
-from tasks.parsers.stream import HEAD, Broken
+from tasks.parsers.stream import Broken
 from tasks.parsers.window import LONGEST_ELEMENT, TextWindow
 
+#: The layout is decided from so many characters.
+HEAD = 1 << 18
 _OPENING, _PART, _OWN, _FRONT = "opening", "part", "conversation", "front"
 
 
@@ -129,4 +131,4 @@ def _begun(line: str, stream: LineStream, layout: Layout) -> tuple[str, Heading 
         return None
     if layout.level == 0:
         return (_FRONT, None) if heads(stream, layout.names) else None
-    return (_FRONT, None) if is_front_matter(stream) and stream.number > 1 else None
+    return (_FRONT, None) if is_front_matter(stream, layout.level) and stream.number > 1 else None

@@ -68,6 +68,18 @@ class Layout:
         return below is not None and (is_metadata(below[1]) if under is None else under.level == self.level)
 
 
+@dataclass(frozen=True, slots=True)
+class Shifted:
+    """The same lines, some of them passed."""
+
+    lines: Ahead
+    by: int
+
+    def ahead(self, distance: int) -> str | None:
+        """The line at a distance, 0 being the next; None behind the end."""
+        return self.lines.ahead(distance + self.by)
+
+
 def is_explicit(title: str) -> bool:
     """Whether a heading says by itself that it is a conversation's: by word and number, or by a date."""
     said = fold(title.strip("*_ "))
@@ -113,15 +125,17 @@ def lists_people(line: str, names: frozenset[str] | set[str]) -> bool:
     return bool(people) and all(name in names for name in people)
 
 
-def is_front_matter(lines: Ahead) -> bool:
-    """Whether the rule that was just read opens a block of metadata that another rule closes."""
+def is_front_matter(lines: Ahead, level: int) -> bool:
+    """Whether the rule that was just read opens a block of metadata, closed by a rule, over a heading of this level."""
     known = False
     for distance in range(_FRONT_LINES):
         line = lines.ahead(distance)
         if line is None or heading_of(line):
             return False
         if is_rule(line):
-            return known
+            below = _first_below(Shifted(lines, distance + 1))
+            heading = heading_of(below[1]) if below else None
+            return known and heading is not None and heading.level == level
         if line.strip() and pair_of(line) is None and not line.lstrip().startswith("-"):
             return False
         known = known or is_metadata(line)

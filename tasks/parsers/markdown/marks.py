@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 #: A longer name, or one of more words, is a sentence with a colon.
 LONGEST_NAME = 60
@@ -69,6 +70,7 @@ class Opener:
     item: int = 0
 
 
+@lru_cache(maxsize=1 << 12)
 def fold(text: str) -> str:
     """Text for comparison: no case, diacritics, invisible characters, or repeated white space."""
     if text.isascii():
@@ -101,6 +103,10 @@ def fence_of(line: str) -> Fence | None:
 
 def opener_of(line: str) -> Opener | None:
     """The opening of a turn in a line of one of the forms."""
+    return _known_opener(line) if len(line) <= _LOOKED_AT else _find_opener(line)
+
+
+def _find_opener(line: str) -> Opener | None:
     heading = heading_of(line)
     if heading:
         found = _NAMED.match(_unbolded(heading.text))
@@ -108,12 +114,18 @@ def opener_of(line: str) -> Opener | None:
     lead = _LEAD.match(line)
     assert lead is not None
     start, item = lead.end(), len(lead[3] or "")
+    if line[start : start + 1].isspace():  # indented like code
+        return None
     head = line[start : start + _LOOKED_AT]
     found_opener = _bold(head) if head[:1] in ("*", "_") else _plain(head) if ":" in head else None
     if found_opener is None:
         return None
     rest = found_opener.rest + line[start + _LOOKED_AT :]
     return Opener(found_opener.form, found_opener.name, found_opener.remarks, rest, bool(lead[2]), item)
+
+
+#: A line is asked for several times: for the file's layout, for where conversations begin, for the turns.
+_known_opener = lru_cache(maxsize=1 << 12)(_find_opener)
 
 
 def _bold(head: str) -> Opener | None:

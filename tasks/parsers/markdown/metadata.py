@@ -144,7 +144,8 @@ class MetadataReader:
             name = next(iter(named_in(each)), "")
             if not name or len(name) > LONGEST_NAME:
                 continue
-            self._into.speakers.add(name)
+            if kind == SPEAKERS:
+                self._into.speakers.add(name)
             kinds = {kind, *(KEYS.get(fold(remark)) for remark in remarks)}
             if HUMAN in kinds:
                 self._into.humans.add(name)

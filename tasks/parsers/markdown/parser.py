@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from schemas.settings import ParseSettings
 from tasks.parsers.contract import ParsedConversation, ParsedMessage, Unparsable
-from tasks.parsers.markdown.cutting import Conversation, CorpusReader
+from tasks.parsers.markdown.cutting import HEAD, Conversation, CorpusReader
 from tasks.parsers.markdown.layout import is_counted
 from tasks.parsers.markdown.marks import fold
 from tasks.parsers.markdown.metadata import Metadata, is_metadata, keyed_intensity, pair_of
@@ -95,7 +95,7 @@ def is_corpus(text: str) -> bool:
 
     That is an intensity, a list of speakers, somebody of the tribe, or numbered conversations between two speakers.
     """
-    window = TextWindow(io.BytesIO(text.encode("utf-8", "replace")), "utf-8")
+    window = TextWindow(io.BytesIO(text[:HEAD].encode("utf-8", "replace")), "utf-8")
     return any(not isinstance(found, Broken) and _is_marked(found) for found in CorpusReader(window))
 
 

@@ -23,6 +23,7 @@ from tasks.parsers.markdown.metadata import (
 from tasks.parsers.markdown.roles import PRONOUNS, ROLE_WORDS, TRIBE
 from tasks.parsers.markdown.values import looks_like_intensity
 
+_MOST_KEY_WORDS = 4
 _FORMS = {"bold": 1, "bare": 1, "plain": 2, "heading": 3}
 _QUOTE = re.compile(r" {0,3}> ?")
 #: A backslash before a line that would else mean something; it is no part of the text.
@@ -122,7 +123,8 @@ def _head(
             return
         if reader.take(line):
             continue
-        if pair_of(line) is not None:
+        pair = pair_of(line)
+        if pair is not None and len(pair[0].split()) <= _MOST_KEY_WORDS:
             reading.unknown += 1
         else:
             reading.prose = True
@@ -231,9 +233,7 @@ def _stands_alone(
     before = next((lines[n] for n in range(place - 1, max(place - 4, -1), -1) if lines[n].strip()), "")
     after = next((lines[n] for n in range(place + 1, min(place + 4, len(lines))) if lines[n].strip()), "")
     listed = ("- ", "* ", "+ ", "• ")
-    return not before.rstrip().endswith(":") and not any(
-        near.lstrip().startswith(listed) for near in (before, after)
-    )
+    return not before.rstrip().endswith(":") and not any(near.startswith(listed) for near in (before, after))
 
 
 def _with_recurring(
