@@ -53,7 +53,7 @@ def test_it_succeeds_and_says_so_in_one_object(built: Any) -> None:
 
 def test_counts_are_those_of_an_independent_reading(built: Any) -> None:
     expected = json.loads((ROOT / "examples/EXPECTED.json").read_text())
-    files = [value for name, value in expected.items() if name.endswith((".zip", ".json", ".jsonl"))]
+    files = [value for name, value in expected.items() if name.endswith((".zip", ".json", ".jsonl", ".md"))]
     superseded = sum(file.get("duplicate_across_files", 0) for file in files)
     imports = built.summary["imports"]
     assert imports["seen"] == sum(file["conversations_seen"] for file in files)
