@@ -45,6 +45,7 @@ class ParsedMessage:
     created: int | None = None
     model: str | None = None
     author: str | None = None
+    intensity: str | None = None
     rating: str | None = None
 
 
