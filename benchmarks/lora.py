@@ -100,7 +100,7 @@ def make_base(folder: Path, hidden: int, layers: int = 4) -> None:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from models.lora.demo_base import train_tokenizer
+    from models.chat_tokenizer import train_tokenizer
 
     rows = pq.read_table(folder / "train.parquet")["messages"].to_pylist()
     tokenizer = train_tokenizer((m["content"] for row in rows for m in row), 2000, 1024)

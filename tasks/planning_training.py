@@ -9,7 +9,7 @@ from pathlib import Path
 
 from models.lora import Preflight, plan_run
 from models.lora.known_bases import download_bytes, preset_memory
-from models.lora.memory import free_memory
+from models.training.device import free_memory
 from schemas.settings import LoraPreset
 from schemas.tables import SPLITS
 from storage.home import Home

@@ -11,7 +11,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from models.lora import LIBRARIES, base_identity, train_lora
-from models.lora.tracking import open_tracker
+from models.training.tracking import open_tracker
 from schemas.errors import UsageError
 from schemas.settings import LoraSettings
 from schemas.settings.loading import load_lora_preset

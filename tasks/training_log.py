@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from models.lora import Measured, Preflight, StepDone, Watcher
+from models.training.watching import StepWatcher
 from schemas.settings import LoraPreset
 from schemas.settings.loading import lifted_steps
 from storage.home import Home
@@ -53,12 +54,12 @@ class RunLog(Watcher):
     A run that goes on after a crash adds its steps to those of the first try: the last line of a step counts.
     """
 
-    def __init__(self, stage: str, folder: Path, more: Watcher | None = None) -> None:
+    def __init__(self, stage: str, folder: Path, more: StepWatcher | None = None) -> None:
         with translated("write the log", str(folder)):
             folder.mkdir(parents=True, exist_ok=True)
         self._stage, self._folder = stage, folder
         self._notes: list[str] = []
-        self._more = more or Watcher()
+        self._more = more or StepWatcher()
 
     def planned(self, preflight: Preflight) -> None:
         """Before the first step, and once more when the hours are known."""

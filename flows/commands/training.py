@@ -21,7 +21,7 @@ def train(given: argparse.Namespace) -> int:
     if given.name is not None:
         check_name(given.name)
     if given.track is not None:
-        from models.lora.tracking import check_tracker
+        from models.training.tracking import check_tracker
 
         check_tracker(given.track)
     home = open_home(given.home)

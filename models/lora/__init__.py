@@ -3,9 +3,10 @@
 from models.lora.bases import base_identity
 from models.lora.preflight import Preflight
 from models.lora.result import LoraResult, PhaseResult
-from models.lora.stopping import TrainingStopped
 from models.lora.train import ADAPTER, BASE, LIBRARIES, RESULT, plan_run, train_lora
-from models.lora.watching import Measured, StepDone, Watcher
+from models.lora.watching import Watcher
+from models.training.stopping import TrainingStopped
+from models.training.watching import Measured, StepDone
 
 __all__ = [
     "ADAPTER",

@@ -6,8 +6,6 @@ killed between two phases goes on with exactly what a straight run has.
 
 from __future__ import annotations
 
-import errno
-import gc
 import json
 import shutil
 from dataclasses import dataclass
@@ -15,15 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from models.lora.backends import open_model
-from models.lora.checkpoints import newest_checkpoint, read_seal, seal, write_whole
 from models.lora.job import Job
-from models.lora.pace import Pace
 from models.lora.proof import AdapterShape, check_adapter
-from models.lora.schedule import Batch, PhasePlan
-from models.lora.stopping import TrainingStopped, Wish, stop_kindly
-from models.lora.training import make_trainer, mean_loss, run_phase
+from models.lora.training import make_trainer, mean_loss
 from models.lora.watching import Watcher
-from schemas.errors import StageFailed
+from models.training.checkpoints import newest_checkpoint, read_seal, seal, write_whole
+from models.training.device import release_memory
+from models.training.halving import train_within_memory
+from models.training.pace import Pace
+from models.training.schedule import Batch, PhasePlan
+from models.training.steps import run_phase
+from models.training.stopping import TrainingStopped, Wish, stop_kindly
 from schemas.ids import canonical_json
 from schemas.settings import LoraPreset
 
@@ -55,13 +55,9 @@ class Trained:
     tokens_per_second: float | None
 
 
-def read_batch(work: Path, preset: LoraPreset) -> tuple[Batch, int]:
-    """The batch that this run trains with by now, and how often the memory did not do."""
-    try:
-        size, accumulation, failures = json.loads((work / "batch.json").read_bytes())
-    except (OSError, ValueError):
-        return Batch(preset.batch_size, preset.gradient_accumulation), 0
-    return Batch(size, accumulation), failures
+def wanted_batch(preset: LoraPreset) -> Batch:
+    """The batch that the preset asks for."""
+    return Batch(preset.batch_size, preset.gradient_accumulation)
 
 
 def train_phases(job: Job, watcher: Watcher) -> Trained:
@@ -70,51 +66,26 @@ def train_phases(job: Job, watcher: Watcher) -> Trained:
     Raises StageFailed (out of memory again, a loss that is no number), TrainingStopped.
     """
     with stop_kindly(watcher.stopping) as wish:
-        while True:
-            batch, failures = read_batch(job.work, job.preset)
-            try:
-                return _run_all(job, batch, failures, wish, watcher)
-            except (RuntimeError, MemoryError, OSError) as error:
-                if not is_out_of_memory(error):
-                    raise
-            _free_memory()
-            halved = batch.halved()
-            if failures or halved is None:
-                again = " again, with half the batch" if failures else " with one window in a batch"
-                raise StageFailed(f"the training ran out of memory{again}", fix=_ADVICE)
-            values = [halved.size, halved.accumulation, failures + 1]
-            write_whole(job.work / "batch.json", canonical_json(values))
-            watcher.noted(
-                f"Out of memory with batch_size {batch.size}: going on with batch_size {halved.size} and "
-                f"gradient_accumulation {halved.accumulation}."
-            )
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether torch could get no memory, on an accelerator or on the CPU."""
-    import torch
-
-    text = str(error)
-    if (
-        isinstance(error, torch.OutOfMemoryError | MemoryError)
-        or getattr(error, "errno", None) == errno.ENOMEM
-    ):
-        return True
-    return any(
-        sign in text
-        for sign in ("DefaultCPUAllocator", "can't allocate", "annot allocate memory", "ALLOC_FAILED")
-    )
+        return train_within_memory(
+            lambda batch, failures: _run_all(job, batch, failures, wish, watcher),
+            job.work,
+            wanted_batch(job.preset),
+            watcher,
+            _ADVICE,
+        )
 
 
 def _run_all(job: Job, batch: Batch, failures: int, wish: Wish, watcher: Watcher) -> Trained:
     model, adapter, records = None, None, []
-    pace = Pace(job.preflight, job.plans, watcher)
+    pace = Pace(
+        job.plans, watcher, lambda hours: watcher.planned(job.preflight.model_copy(update={"hours": hours}))
+    )
     for plan in job.plans:
         folder = job.work / f"phase-{plan.number}"
         account = read_seal(folder / "done")
         if account is None and plan.steps:
             model = None  # of the phase before: never two at once
-            _free_memory()
+            release_memory()
             model, account = _run_one(job, plan, batch, folder, adapter, wish, pace)
         if account is not None:
             adapter = folder / "done" / "adapter"
@@ -169,11 +140,3 @@ def _record(plan: PhasePlan, account: dict[str, Any] | None, batch: Batch) -> Ph
         return PhaseRecord(plan, batch, (), None, None)
     steps = tuple((int(step), float(loss), float(rate)) for step, loss, rate in account["steps"])
     return PhaseRecord(plan, Batch(*account["batch"]), steps, account["before"], account["after"])
-
-
-def _free_memory() -> None:
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models.chat_tokenizer import train_tokenizer
 from models.lora.backends import choose_backend, prepare_imports
 from models.lora.bases import base_identity, find_base, load_tokenizer
 from models.lora.corpus import load_split, texts_of
-from models.lora.demo_base import build_demo_base, train_tokenizer
+from models.lora.demo_base import build_demo_base
 from models.lora.loading import torch_dtype
 from models.lora.preflight import PlannedPhase, Preflight, plan_disk, plan_memory
 from models.lora.preparing import Split, check_phases, check_share, prepare_split
 from models.lora.reached import Reading, count_windows, sum_up
-from models.lora.schedule import Batch, PhasePlan, plan_phases
+from models.lora.schedule import plan_phases
 from models.lora.shapes import read_shape
 from models.lora.template import Template, agree
+from models.training.schedule import Batch, PhasePlan
 from schemas.errors import StageFailed
 from schemas.settings import LoraPreset
 from schemas.settings.training import DemoBase

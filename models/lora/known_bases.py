@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from models.lora.memory import Memory, estimate_memory
-from models.lora.schedule import Batch
 from models.lora.shapes import BaseShape
+from models.training.schedule import Batch
 from schemas.settings import LoraPreset
 from schemas.settings.training import DemoBase
 

@@ -1,14 +1,12 @@
-"""How much memory a training takes, part by part, and how much the device has. Estimates: see benchmarks/RESULTS.md."""
+"""How much memory a training takes, part by part. Estimates: see benchmarks/RESULTS.md."""
 
 from __future__ import annotations
 
-import resource
-from pathlib import Path
-
 from pydantic import BaseModel, ConfigDict
 
-from models.lora.schedule import Batch
 from models.lora.shapes import BaseShape
+from models.training.device import CPU
+from models.training.schedule import Batch
 from schemas.settings import LoraPreset
 
 #: Bytes per weight of a quantized layer: NF4 with doubly quantized scales per 64 weights; int8 with a scale per row.
@@ -18,7 +16,6 @@ _TILE_TOKENS, _TILE_VOCABULARY = 4096, 8192
 #: On a CPU the C library's heap keeps holes that the next aligned tensor does not fit into: on top of what is alive,
 #: about so many times what one layer takes (measured with glibc 2.36; with every tensor mapped by itself it is 0).
 _HOLES = 2.5
-CPU = "CPU"
 
 
 class Memory(BaseModel):
@@ -88,55 +85,3 @@ def _inputs(shape: BaseShape, tokens: int, bytes_per_number: int) -> int:
 def _way_back(shape: BaseShape, tokens: int, bytes_per_number: int) -> int:
     """What one layer's way back holds for a moment."""
     return tokens * (6 * shape.hidden + 4 * shape.inner) * bytes_per_number
-
-
-def free_memory() -> tuple[str, int | None]:
-    """The device's name, and its free bytes; None where nobody says."""
-    import torch
-
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name(0), int(torch.cuda.mem_get_info(0)[0])
-    known = [size for size in (_available(), _left_in_group()) if size is not None]
-    return CPU, min(known) if known else None
-
-
-def _available() -> int | None:
-    try:
-        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
-    except OSError:
-        return None
-    found = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
-    return found[0] if found else None
-
-
-def _left_in_group() -> int | None:
-    group = Path("/sys/fs/cgroup")
-    try:
-        limit, used = (group / "memory.max").read_text("ascii"), (group / "memory.current").read_text("ascii")
-        return int(limit) - int(used)
-    except (OSError, ValueError):  # no limit, or no such group
-        return None
-
-
-def held_memory() -> int:
-    """Bytes that this process (on a GPU: its tensors there) holds now; the peak is measured anew from here on."""
-    import torch
-
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-        return int(torch.cuda.memory_allocated())
-    try:
-        Path("/proc/self/clear_refs").write_text("5", "ascii")
-        held = Path("/proc/self/statm").read_text("ascii").split()[1]
-    except OSError:  # no such system: then the peak before is the best that is known
-        return peak_memory()
-    return int(held) * resource.getpagesize()
-
-
-def peak_memory() -> int:
-    """The most bytes that this process (on a GPU: its tensors there) held since `held_memory`, or ever."""
-    import torch
-
-    if torch.cuda.is_available():
-        return int(torch.cuda.max_memory_allocated())
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

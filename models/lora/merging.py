@@ -8,11 +8,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.lora.memory import free_memory
 from models.lora.modelfile import FILE, write_modelfile
 from models.lora.opening import Opened, open_adapter
 from models.lora.reading import read_weights
 from models.lora.sampling import PROMPTS
+from models.training.device import free_memory
 from schemas.errors import StageFailed, UsageError
 
 #: Largest difference between logits of base + adapter and of the merged model, both in float32.

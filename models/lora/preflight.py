@@ -8,9 +8,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from models.lora.memory import Memory, estimate_memory, free_memory
-from models.lora.schedule import Batch
+from models.lora.memory import Memory, estimate_memory
 from models.lora.shapes import BaseShape
+from models.training.device import free_memory
+from models.training.schedule import Batch
 from schemas.errors import StoreError, UsageError
 from schemas.settings import LoraPreset
 

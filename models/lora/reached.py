@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.lora.rendering import IGNORED
-from models.lora.schedule import Batch, PhasePlan
+from models.training.schedule import Batch, PhasePlan
 
 
 @dataclass(frozen=True)

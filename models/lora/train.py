@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 import time
 from collections import Counter
@@ -12,13 +11,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from models.lora.checkpoints import write_whole
-from models.lora.curriculum import PhaseRecord, Trained, read_batch, train_phases
+from models.lora.curriculum import PhaseRecord, Trained, train_phases, wanted_batch
 from models.lora.demo_base import DESCRIPTION
 from models.lora.inspection import show_windows
 from models.lora.job import Corpus, Job, plan_job
 from models.lora.loading import torch_dtype
-from models.lora.memory import held_memory, peak_memory
 from models.lora.preflight import Preflight
 from models.lora.proof import check_moved, check_reread
 from models.lora.reached import sum_up
@@ -34,8 +31,13 @@ from models.lora.saving import (
     write_shown,
 )
 from models.lora.training import import_trainer
-from models.lora.watching import Measured, Watcher
+from models.lora.watching import Watcher
 from models.quiet import forbid_telemetry, quiet_datasets, quiet_libraries
+from models.training.checkpoints import write_whole
+from models.training.device import held_memory, peak_memory
+from models.training.halving import read_batch
+from models.training.refusals import refusals_told
+from models.training.watching import Measured
 from schemas.errors import StoreError
 from schemas.ids import hash_fields
 from schemas.settings import LoraPreset
@@ -47,9 +49,6 @@ LIBRARIES = (
 )  # fmt: skip
 BASE, ADAPTER, RESULT = "base", "adapter", "train.json"
 _WORK, _IDENTITY = ".work", "run.txt"
-_REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS)
-#: torch.save tells of a refused write only in these words.
-_TORCH_CANNOT_WRITE = ("PytorchStreamWriter", "inline_container", "iostream error")
 
 
 def train_lora(
@@ -76,7 +75,7 @@ def train_lora(
     out.mkdir(parents=True, exist_ok=True)
     folder = work or out / _WORK
     try:
-        with _refusals_told(out), _ready(folder, preset, corpus), quiet_libraries(), quiet_datasets():
+        with refusals_told(out), _ready(folder, preset, corpus), quiet_libraries(), quiet_datasets():
             result = _train(preset, corpus, out, folder, cache, watcher or Watcher())
     finally:
         if work is None:
@@ -91,14 +90,14 @@ def plan_run(preset: LoraPreset, corpus: Corpus, work: Path, *, cache: Path | No
     Raises as `train_lora` does before its first step.
     """
     forbid_telemetry()
-    with _refusals_told(work), _ready(work, preset, corpus), quiet_libraries(), quiet_datasets():
-        return plan_job(preset, corpus, work, cache, read_batch(work, preset)[0]).preflight
+    with refusals_told(work), _ready(work, preset, corpus), quiet_libraries(), quiet_datasets():
+        return plan_job(preset, corpus, work, cache, read_batch(work, wanted_batch(preset))[0]).preflight
 
 
 def _train(
     preset: LoraPreset, corpus: Corpus, out: Path, work: Path, cache: Path | None, watcher: Watcher
 ) -> LoraResult:
-    batch, _ = read_batch(work, preset)
+    batch, _ = read_batch(work, wanted_batch(preset))
     job = plan_job(preset, corpus, work, cache, batch)
     watcher.planned(job.preflight)
     shown = show_windows(job.train.windows, job.tokenizer)
@@ -146,31 +145,6 @@ def _ready(work: Path, preset: LoraPreset, corpus: Corpus) -> Iterator[None]:
     for left in ("data", "base"):
         shutil.rmtree(work / left, ignore_errors=True)
     yield
-
-
-@contextmanager
-def _refusals_told(where: Path) -> Iterator[None]:
-    """What the libraries make of a refusal of the system, as an error that says what to do."""
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    except (SafetensorError, OSError, RuntimeError) as error:
-        text = str(error)
-        if isinstance(error, RuntimeError) and not any(sign in text for sign in _TORCH_CANNOT_WRITE):
-            raise
-        if isinstance(error, OSError) and error.errno not in _REFUSED:
-            raise
-        full = "os error 28" in text or getattr(error, "errno", None) == errno.ENOSPC
-        likely = "the disk is full, or has no room for so large a file"
-        reason = (
-            "no space left on device" if full else likely if isinstance(error, RuntimeError) else text.lower()
-        )
-        raise StoreError(
-            f"the training cannot write: {reason}",
-            where=str(where),
-            fix="Free some space and run the same command again: it goes on from the last checkpoint.",
-        ) from error
 
 
 def _result(job: Job, trained: Trained) -> LoraResult:

@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.lora.checkpoints import newest_checkpoint, seal
-from models.lora.schedule import Batch, PhasePlan
-from models.lora.stopping import TrainingStopped, Wish
+from models.training.schedule import Batch, PhasePlan
 from schemas.errors import StageFailed
 from schemas.settings import LoraPreset
 
 #: At most so many windows are measured for a validation loss, taken at equal distances.
 VALIDATION_WINDOWS = 1000
-
-
-@dataclass(frozen=True)
-class Step:
-    """One optimizer step of a phase, counted from 1 within it."""
-
-    step: int
-    loss: float
-    learning_rate: float
-
-
-#: Called after each optimizer step, with the tokens that this process has trained on in this phase.
-OnStep = Callable[[Step, int], None]
 
 
 def import_trainer() -> None:
@@ -66,26 +48,6 @@ def make_trainer(
     return trainer
 
 
-def run_phase(trainer: Any, plan: PhasePlan, work: Path, wish: Wish, on_step: OnStep) -> tuple[Step, ...]:
-    """Train from the newest whole checkpoint in `work`, or from the start; returns every step of the phase.
-
-    Raises StageFailed when a loss or a gradient is no number (the checkpoint before it stays), TrainingStopped.
-    """
-    begun = newest_checkpoint(work)
-    trainer.add_callback(_callback(plan, wish, on_step))
-    trainer.train(resume_from_checkpoint=str(begun) if begun else None)
-    done = trainer.state.global_step
-    if wish.stop and done < plan.steps:
-        raise TrainingStopped(done, plan.steps)
-    if done != plan.steps:
-        raise StageFailed(f"the trainer made {done} of {plan.steps} steps")
-    return tuple(
-        Step(log["step"], log["loss"], log["learning_rate"])
-        for log in trainer.state.log_history
-        if "loss" in log
-    )
-
-
 def mean_loss(trainer: Any, windows: Any | None) -> float | None:
     """Mean cross entropy per trained token (nats) over at most VALIDATION_WINDOWS windows; None for none."""
     import torch
@@ -112,38 +74,6 @@ def mean_loss(trainer: Any, windows: Any | None) -> float | None:
     for measured in trainer._metrics.values():  # else they would go into the next line of the log
         measured.clear()
     return total / tokens
-
-
-def _callback(plan: PhasePlan, wish: Wish, on_step: OnStep) -> Any:
-    from transformers import TrainerCallback
-
-    class Steps(TrainerCallback):  # type: ignore[misc]
-        """Watches every step: numbers that are none, wishes to stop, seals on checkpoints."""
-
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **rest: Any) -> None:
-            if not logs or "loss" not in logs:
-                return
-            loss, gradient = float(logs["loss"]), float(logs.get("grad_norm", 0.0))
-            if not (math.isfinite(loss) and math.isfinite(gradient)):
-                what = "loss" if not math.isfinite(loss) else "gradient"
-                raise StageFailed(
-                    f"the {what} is not a number at step {state.global_step} of phase {plan.name}",
-                    fix="Lower learning_rate in the model preset; the last good checkpoint is kept for a look.",
-                )
-            on_step(
-                Step(state.global_step, loss, float(logs["learning_rate"])), int(state.num_input_tokens_seen)
-            )
-            if wish.stop:  # since the step ended
-                control.should_save = control.should_training_stop = True
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
-            if wish.stop:
-                control.should_save = control.should_training_stop = True
-
-        def on_save(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
-            seal(Path(args.output_dir) / f"checkpoint-{state.global_step}", {"step": state.global_step})
-
-    return Steps()
 
 
 def _arguments(preset: LoraPreset, plan: PhasePlan, batch: Batch, work: Path) -> Any:

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from models.lora import plan_run
 from models.lora import preflight as planning
 from models.lora.memory import estimate_memory
-from models.lora.schedule import Batch, plan_phases
+from models.lora.schedule import plan_phases
 from models.lora.shapes import BaseShape
+from models.training.schedule import Batch
 from schemas.errors import StageFailed, StoreError, UsageError
 from schemas.settings import LoraPreset
 from schemas.settings.loading import load_lora_preset

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import multiprocessing
 import random
 import shutil
@@ -14,8 +13,7 @@ from typing import Any
 import pytest
 
 from models.lora import train_lora
-from models.lora.checkpoints import newest_checkpoint, read_seal, seal
-from models.lora.curriculum import is_out_of_memory
+from models.training.checkpoints import newest_checkpoint
 from schemas.errors import StageFailed, StoreError
 from schemas.settings import LoraPreset
 from tests.models.lora import conftest
@@ -153,33 +151,6 @@ def test_a_torn_checkpoint_is_skipped(trainings: Trainings, straight: Straight, 
     assert written(tmp_path / "out") == straight.files
 
 
-def test_a_seal_holds_every_byte(tmp_path: Path) -> None:
-    folder = tmp_path / "checkpoint-4"
-    (folder / "inner").mkdir(parents=True)
-    (folder / "inner/weights").write_bytes(b"weights")
-    assert read_seal(folder) is None
-    seal(folder, {"step": 4})
-    assert read_seal(folder) == {"step": 4}
-    (folder / "inner/weights").write_bytes(b"weighty")
-    assert read_seal(folder) is None
-    (folder / "inner/weights").write_bytes(b"weights")
-    assert read_seal(folder) == {"step": 4}
-    (folder / "more").write_bytes(b"")
-    assert read_seal(folder) is None
-
-
-def test_the_newest_whole_checkpoint_is_found_among_what_a_person_put_there(tmp_path: Path) -> None:
-    for name in ("checkpoint-4", "checkpoint-12", "checkpoint-20", "checkpoint-old"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "weights").write_bytes(name.encode())
-    (tmp_path / "checkpoint-99").write_bytes(b"a file")
-    seal(tmp_path / "checkpoint-4", {"step": 4})
-    seal(tmp_path / "checkpoint-12", {"step": 12})
-    assert newest_checkpoint(tmp_path) == tmp_path / "checkpoint-12"
-    kept = {"checkpoint-4", "checkpoint-12", "checkpoint-old", "checkpoint-99"}
-    assert {path.name for path in tmp_path.iterdir()} == kept
-
-
 def test_out_of_memory_halves_the_batch_once_and_learns_the_same_examples(
     preset: LoraPreset, corpus: dict[str, list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,21 +176,6 @@ def test_out_of_memory_halves_the_batch_once_and_learns_the_same_examples(
     fits = 1
     with pytest.raises(StageFailed, match=r"ran out of memory again, with half the batch.*max_length"):
         train_lora(few, corpus, tmp_path / "out2", work=tmp_path / "work2")
-
-
-@pytest.mark.parametrize(
-    ("error", "memory"),
-    [
-        (MemoryError(), True),
-        (OSError(errno.ENOMEM, "Cannot allocate memory"), True),
-        (RuntimeError("unable to mmap 14322752 bytes from file <x>: Cannot allocate memory (12)"), True),
-        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED"), True),
-        (OSError(errno.ENOSPC, "No space left on device"), False),
-        (RuntimeError("the sizes do not fit"), False),
-    ],
-)
-def test_what_counts_as_out_of_memory(error: BaseException, memory: bool) -> None:
-    assert is_out_of_memory(error) == memory
 
 
 def test_a_loss_that_is_no_number_keeps_the_last_good_checkpoint(

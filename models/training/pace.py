@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from models.lora.preflight import Preflight
-from models.lora.schedule import PhasePlan
-from models.lora.training import Step
-from models.lora.watching import StepDone, Watcher
+from models.training.schedule import PhasePlan
+from models.training.steps import Step
+from models.training.watching import StepDone, StepWatcher
 
 #: So many steps are timed before the hours of a run are told.
 TIMED_STEPS = 10
@@ -18,8 +17,12 @@ TIMED_STEPS = 10
 class Pace:
     """Turns the steps of a phase into those of the run, for whoever watches."""
 
-    def __init__(self, preflight: Preflight, plans: Sequence[PhasePlan], watcher: Watcher) -> None:
-        self._preflight, self._plans, self._watcher = preflight, plans, watcher
+    def __init__(
+        self, plans: Sequence[PhasePlan], watcher: StepWatcher, timed: Callable[[float], None]
+    ) -> None:
+        """`timed` is called once with the hours that the run will take, when TIMED_STEPS steps are done."""
+        self._plans, self._watcher, self._tell_hours = plans, watcher, timed
+        self._steps = sum(plan.steps for plan in plans)
         self._plan = plans[0]
         self._first: tuple[float, int] | None = None
         self._first_step = 0
@@ -37,9 +40,7 @@ class Pace:
         step = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
         done = self.before(plan) + step
         if done and self._first is None:
-            self._watcher.noted(
-                f"Going on after step {done} of {self._preflight.steps}, in phase {plan.name}."
-            )
+            self._watcher.noted(f"Going on after step {done} of {self._steps}, in phase {plan.name}.")
 
     def stepped(self, step: Step, tokens: int) -> None:
         """A step of the running phase; `tokens` counts from the phase's beginning."""
@@ -59,7 +60,7 @@ class Pace:
                 phase=self._plan.number,
                 phase_name=self._plan.name,
                 step=number,
-                steps=self._preflight.steps,
+                steps=self._steps,
                 first_step=self._first_step,
                 loss=step.loss,
                 learning_rate=step.learning_rate,
@@ -68,6 +69,6 @@ class Pace:
             )
         )
         if self._timed == TIMED_STEPS - 1 and number - self._first_step == self._timed:
-            left = self._preflight.steps - number
+            left = self._steps - number
             hours = seconds / self._timed * (left + TIMED_STEPS) / 3600
-            self._watcher.planned(self._preflight.model_copy(update={"hours": hours}))
+            self._tell_hours(hours)

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from models.lora.watching import StepDone, Watcher
+from models.training.watching import StepDone, StepWatcher
 from schemas.errors import UsageError
 
 KINDS = ("tensorboard", "wandb")
@@ -32,13 +32,13 @@ def check_tracker(kind: str) -> None:
         )
 
 
-def open_tracker(kind: str, folder: Path, name: str) -> Watcher:
+def open_tracker(kind: str, folder: Path, name: str) -> StepWatcher:
     """Who is told of each step. Raises UsageError when the package is missing."""
     check_tracker(kind)
     return _TensorBoard(folder / "tensorboard") if kind == "tensorboard" else _Wandb(folder, name)
 
 
-class _TensorBoard(Watcher):
+class _TensorBoard(StepWatcher):
     def __init__(self, folder: Path) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
@@ -50,7 +50,7 @@ class _TensorBoard(Watcher):
         self._writer.flush()
 
 
-class _Wandb(Watcher):
+class _Wandb(StepWatcher):
     def __init__(self, folder: Path, name: str) -> None:
         import wandb
 

@@ -1,0 +1,37 @@
+"""What a phase of a training is: rows in batches, and optimizer steps with a learning rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows in a forward pass, and forward passes in an optimizer step."""
+
+    size: int
+    accumulation: int
+
+    def halved(self) -> Batch | None:
+        """At most half as many rows at once, the same number in a step; None for a single row.
+
+        Not one more: a run that goes on would pass over rows that it never read.
+        """
+        if self.size == 1:
+            return None
+        together = self.size * self.accumulation
+        size = next(size for size in range(self.size // 2, 0, -1) if together % size == 0)
+        return Batch(size, together // size)
+
+
+@dataclass(frozen=True)
+class PhasePlan:
+    """`number` counts from 1. `rows` are windows, or packed rows of windows; `steps` may be 0."""
+
+    number: int
+    name: str
+    learning_rate: float
+    epochs: float
+    rows: int
+    steps: int
+    warmup_steps: int
