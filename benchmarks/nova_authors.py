@@ -29,7 +29,12 @@ SPACES = {r"\s+": " "}
 #: Author, files, and how a paragraph becomes a text. Shares bring the authors to some 90 to 190 kB each.
 PROSE: dict[str, Any] = {"path": "text", "replace": {**SPACES, **NOTES}}
 AUTHORS: tuple[tuple[str, str, dict[str, Any], float | None], ...] = (
-    ("Pepys", "narratives/pepys_diary/chapter-*.xhtml", {**PROSE, "replace": {**SPACES, **NOTES, **DATES}}, 0.75),
+    (
+        "Pepys",
+        "narratives/pepys_diary/chapter-*.xhtml",
+        {**PROSE, "replace": {**SPACES, **NOTES, **DATES}},
+        0.75,
+    ),
     ("Keller", "narratives/helen_keller/chapter-*.xhtml", PROSE, None),
     ("Douglass", "narratives/douglass/chapter-*.xhtml", PROSE, None),
     (
@@ -77,7 +82,9 @@ def main() -> None:
     parser.add_argument("--preset", default="nova-tiny", help="the NOVA that is trained")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each arm")
     parser.add_argument("--arms", help="arms by name, with commas (default: all)")
-    parser.add_argument("--set", action="append", default=[], metavar="key=value", help="a setting of the preset")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="key=value", help="a setting of the preset"
+    )
     parser.add_argument("--build-only", action="store_true", help="make the corpus and stop")
     given = parser.parse_args()
     build = build_corpus(given.data.resolve(), given.home)

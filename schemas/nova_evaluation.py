@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-#: Where a token stands in its window, counted from 1: what a detector may know depends on it. None: to the end.
+#: Where a token stands in its turn (as far as the window shows it), counted from 1: what a detector may know depends on
+#: it. None: to the end.
 POSITIONS: tuple[tuple[int, int | None], ...] = ((1, 4), (5, 16), (17, 64), (65, None))
 
 
@@ -41,7 +42,7 @@ class LanguageFigures(_Shape):
 
 
 class PositionFigures(_Shape):
-    """Member detection over the labelled tokens from the `first` to the `last` of their windows (null: to the end)."""
+    """Member detection over the labelled tokens from the `first` to the `last` of their turns (null: to the end)."""
 
     first: int
     last: int | None

@@ -30,7 +30,9 @@ def figure_of(value: float, resampled: Floats, units: int) -> Figure:
     """
     known = resampled[np.isfinite(resampled)]
     if units < FEWEST_CONVERSATIONS:
-        return Figure(value=value, reason=f"no interval: {units} conversations, fewer than {FEWEST_CONVERSATIONS}")
+        return Figure(
+            value=value, reason=f"no interval: {units} conversations, fewer than {FEWEST_CONVERSATIONS}"
+        )
     if len(known) < len(resampled) / 2:
         return Figure(value=value, reason="no interval: most resamples lack one of the members")
     edge = (1 - COVERED) / 2

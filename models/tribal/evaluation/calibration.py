@@ -24,9 +24,7 @@ def bin_of(confidence: Floats) -> NDArray[np.int64]:
     return np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
 
 
-def errors_of_bins(
-    confidence: Floats, right: Floats, conversation: NDArray[np.int64], units: int
-) -> Floats:
+def errors_of_bins(confidence: Floats, right: Floats, conversation: NDArray[np.int64], units: int) -> Floats:
     """Sum of (right - confidence) in each bin, by conversation [units, BINS]: sums of draws are those of resamples."""
     cells = conversation * BINS + bin_of(confidence)
     return np.bincount(cells, right - confidence, units * BINS).reshape(units, BINS)

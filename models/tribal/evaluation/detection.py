@@ -27,7 +27,7 @@ FEWEST_TOKENS = 10
 
 @dataclass(frozen=True)
 class Tokens:
-    """Labelled tokens: `alpha` [n, members], who speaks, the conversation (a number), the place in the window (from 1)."""
+    """Labelled tokens: `alpha` [n, members], who speaks, the conversation, the place in the turn (from 1)."""
 
     alpha: Floats
     member: Integers
@@ -44,7 +44,9 @@ def detection_figures(tokens: Tokens, names: Sequence[str]) -> DetectionFigures:
     units, tokens = _numbered(tokens)
     weights = draws(units) if units else np.zeros((1, 0))
     members = [_Ordered.of(tokens, number, units) for number in range(len(names))]
-    right = (tokens.alpha.argmax(1) == tokens.member).astype(np.float64) if len(tokens.member) else np.zeros(0)
+    right = (
+        (tokens.alpha.argmax(1) == tokens.member).astype(np.float64) if len(tokens.member) else np.zeros(0)
+    )
     counts = np.bincount(tokens.member, minlength=len(names))
     return DetectionFigures(
         tokens=len(tokens.member),
@@ -63,7 +65,9 @@ def detection_figures(tokens: Tokens, names: Sequence[str]) -> DetectionFigures:
             )
             for number, name in enumerate(names)
         ),
-        positions=tuple(_position(tokens, right, first, last, units, weights, len(names)) for first, last in POSITIONS),
+        positions=tuple(
+            _position(tokens, right, first, last, units, weights, len(names)) for first, last in POSITIONS
+        ),
         reliability=reliability_of(tokens.alpha.max(1) if len(right) else right, right),
     )
 
