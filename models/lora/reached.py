@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.lora.rendering import IGNORED
+from models.training.order import rows_read
 from models.training.schedule import Batch, PhasePlan
 
 
@@ -45,16 +46,6 @@ class Totals:
     replies: int
     tokens: int
     trained_tokens: int
-
-
-def rows_read(plan: PhasePlan, batch: Batch, seed: int) -> list[int]:
-    """The rows of a phase that its steps come to: the first ones of the order in which the Trainer takes them."""
-    count = plan.steps * batch.size * batch.accumulation
-    if count >= plan.rows:
-        return list(range(plan.rows))
-    from accelerate.data_loader import SeedableRandomSampler
-
-    return list(SeedableRandomSampler(range(plan.rows), data_seed=seed))[:count]
 
 
 def count_windows(windows: Any, members: tuple[Sequence[Sequence[int]] | None, ...]) -> Reading:

@@ -33,13 +33,12 @@ from models.lora.saving import (
 from models.lora.training import import_trainer
 from models.lora.watching import Watcher
 from models.quiet import forbid_telemetry, quiet_datasets, quiet_libraries
-from models.training.checkpoints import write_whole
 from models.training.device import held_memory, peak_memory
 from models.training.halving import read_batch
 from models.training.refusals import refusals_told
 from models.training.watching import Measured
+from models.training.working import claim_folder
 from schemas.errors import StoreError
-from schemas.ids import hash_fields
 from schemas.settings import LoraPreset
 from schemas.settings.training import DemoBase
 
@@ -48,7 +47,7 @@ LIBRARIES = (
     "accelerate", "bitsandbytes", "datasets", "peft", "tokenizers", "torch", "transformers", "trl"
 )  # fmt: skip
 BASE, ADAPTER, RESULT = "base", "adapter", "train.json"
-_WORK, _IDENTITY = ".work", "run.txt"
+_WORK = ".work"
 
 
 def train_lora(
@@ -131,17 +130,7 @@ def _read(job: Job, trained: Trained) -> Any:
 @contextmanager
 def _ready(work: Path, preset: LoraPreset, corpus: Corpus) -> Iterator[None]:
     """The working folder belongs to this run and to no other; prepared data of an earlier try is made again."""
-    work.mkdir(parents=True, exist_ok=True)
-    shards = [f"{split}/{path.name}" for split, paths in sorted(corpus.items()) for path in paths]
-    identity = hash_fields(preset.model_dump_json(), *shards, *(version(name) for name in LIBRARIES))
-    path = work / _IDENTITY
-    if path.exists() and path.read_text("ascii") != identity:
-        raise StoreError(
-            "the working folder belongs to another run",
-            where=str(work),
-            fix="Delete it, or name another one.",
-        )
-    write_whole(path, identity.encode("ascii"))
+    claim_folder(work, preset.model_dump_json(), corpus, LIBRARIES)
     for left in ("data", "base"):
         shutil.rmtree(work / left, ignore_errors=True)
     yield

@@ -27,8 +27,17 @@ class Step:
 OnStep = Callable[[Step, int], None]
 
 
-def run_phase(trainer: Any, plan: PhasePlan, work: Path, wish: Wish, on_step: OnStep) -> tuple[Step, ...]:
+def run_phase(
+    trainer: Any,
+    plan: PhasePlan,
+    work: Path,
+    wish: Wish,
+    on_step: OnStep,
+    ended: Callable[[], bool] = lambda: False,
+) -> tuple[Step, ...]:
     """Train from the newest whole checkpoint in `work`, or from the start; returns every step of the phase.
+
+    `ended` says whether a callback of the trainer's ended the phase before its plan, as it may.
 
     Raises StageFailed when a loss or a gradient is no number (the checkpoint before it stays), TrainingStopped.
     """
@@ -36,9 +45,9 @@ def run_phase(trainer: Any, plan: PhasePlan, work: Path, wish: Wish, on_step: On
     trainer.add_callback(_callback(plan, wish, on_step))
     trainer.train(resume_from_checkpoint=str(begun) if begun else None)
     done = trainer.state.global_step
-    if wish.stop and done < plan.steps:
+    if wish.stop and done < plan.steps and not ended():
         raise TrainingStopped(done, plan.steps)
-    if done != plan.steps:
+    if done != plan.steps and not ended():
         raise StageFailed(f"the trainer made {done} of {plan.steps} steps")
     return tuple(
         Step(log["step"], log["loss"], log["learning_rate"])

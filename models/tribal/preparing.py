@@ -17,7 +17,7 @@ from models.tribal.labels import NOBODY
 from models.tribal.members import members_of
 from models.tribal.tokenizer import ChatEncoder, check_vocabulary, text_of, token_bytes
 from models.tribal.windows import cut_windows
-from schemas.errors import SettingsError, StageFailed
+from schemas.errors import StageFailed
 from schemas.settings.tribal import TribalPreset
 
 

@@ -1,0 +1,93 @@
+"""The result of a finished NOVA run, from what was prepared and what the phases did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from models.tribal.curriculum import Fitted, PhaseRecord, Validation
+from models.tribal.job import Job, describe_labels, notes_on, set_aside
+from models.tribal.reached import sum_up, windows_read
+from models.tribal.result import Measured, TribalPhaseResult, TribalResult
+from models.tribal.schedule import PhaseRows, validation_rows
+
+
+def result_of(job: Job, fitted: Fitted, libraries: Mapping[str, str]) -> TribalResult:
+    """What a run says of itself."""
+    prepared, preset = job.prepared, job.prepared.preset
+    pairs = list(zip(fitted.rows, fitted.phases, strict=True))
+    read = [windows_read(rows, record.batch, preset.seed, len(record.steps)) for rows, record in pairs]
+    total = sum_up(prepared.train, set().union(*read))
+    steps = [step for record in fitted.phases for step in record.steps]
+    measured = [record for record in fitted.phases if record.validations]
+    return TribalResult(
+        preset=preset.description,
+        members=prepared.members,
+        mixing=preset.mixing,
+        dtype=dtype_of(preset.dtype),
+        parameters=job.plan.parameters,
+        vocab_size=len(prepared.tokenizer),
+        context=preset.context,
+        out_of_memory=fitted.out_of_memory,
+        phases=tuple(
+            _phase(job, rows, record, windows) for (rows, record), windows in zip(pairs, read, strict=True)
+        ),
+        steps=len(steps),
+        examples=total.examples,
+        examples_set_aside=set_aside(prepared, total.examples),
+        windows=len(total.windows),
+        tokens=total.tokens,
+        trained_tokens=total.trained_tokens,
+        labels=describe_labels(prepared),
+        validation_examples=len(prepared.validation.documents.example_ids),
+        validation_windows=sum(len(row) for row in validation_rows(prepared)),
+        before=_measured(measured[0], 0) if measured else None,
+        after=_measured(measured[-1], measured[-1].kept_step) if measured else None,
+        first_loss=steps[0]["loss"],
+        last_loss=steps[-1]["loss"],
+        first_lm_loss=steps[0].get("lm_loss", steps[0]["loss"]),
+        last_lm_loss=steps[-1].get("lm_loss", steps[-1]["loss"]),
+        notes=notes_on(prepared, fitted.rows),
+        libraries=dict(libraries),
+    )
+
+
+def dtype_of(wanted: str) -> str:
+    """The numbers of the forward pass: what the preset asks for, or what auto means on this machine."""
+    import torch
+
+    if wanted != "auto":
+        return {"bf16": "bfloat16", "fp32": "float32"}[wanted]
+    return "bfloat16" if torch.cuda.is_available() else "float32"
+
+
+def _phase(job: Job, rows: PhaseRows, record: PhaseRecord, windows: set[int]) -> TribalPhaseResult:
+    read, plan, steps = sum_up(job.prepared.train, windows), record.plan, record.steps
+    first, last = (steps[0], steps[-1]) if steps else ({}, {})
+    return TribalPhaseResult(
+        number=plan.number,
+        name=plan.name,
+        learning_rate=plan.learning_rate,
+        epochs=plan.epochs,
+        steps_planned=plan.steps,
+        steps=len(steps),
+        kept_step=record.kept_step,
+        batch_size=record.batch.size,
+        gradient_accumulation=record.batch.accumulation,
+        rows=plan.rows,
+        examples=read.examples,
+        windows=len(read.windows),
+        tokens=read.tokens,
+        trained_tokens=read.trained_tokens,
+        first_loss=first.get("loss"),
+        last_loss=last.get("loss"),
+        first_lm_loss=first.get("lm_loss"),
+        last_lm_loss=last.get("lm_loss"),
+        validation_windows=sum(len(row) for row in rows.validation),
+        before=_measured(record, 0),
+        after=_measured(record, record.kept_step),
+    )
+
+
+def _measured(record: PhaseRecord, step: int) -> Measured | None:
+    found: list[Validation] = [one for one in record.validations if one.step == step]
+    return Measured(**vars(found[0])) if found else None
