@@ -33,6 +33,7 @@ _ADVICE = (
     "In the NOVA preset, lower batch_size (and raise gradient_accumulation), max_length or the model's size."
 )
 _DONE, _MODEL = "done", "model"
+_FIGURES = ("step", "loss", "lm_loss", "label_loss", "learning_rate")
 
 
 @dataclass(frozen=True)
@@ -233,7 +234,6 @@ def _finish(trainer: Any, batch: Batch, folder: Path, before: Validation | None)
 def _record(plan: PhasePlan, account: dict[str, Any] | None, batch: Batch) -> PhaseRecord:
     if account is None:
         return PhaseRecord(plan, batch, (), (), 0)
+    steps = tuple({name: step[name] for name in _FIGURES if name in step} for step in account["steps"])
     validations = tuple(Validation(**values) for values in account["validations"])
-    return PhaseRecord(
-        plan, Batch(*account["batch"]), tuple(account["steps"]), validations, account["kept_step"]
-    )
+    return PhaseRecord(plan, Batch(*account["batch"]), steps, validations, account["kept_step"])
