@@ -118,7 +118,7 @@ def tell_shortfall(plan: Preflight) -> str | None:
 def notes_on(name: str, changes: Mapping[str, Any], preset: LoraPreset) -> list[str]:
     """What a person should know of a preset before its run begins."""
     told = []
-    if (steps := lifted_steps(name, changes)) is not None:
+    if (steps := lifted_steps("train", name, changes)) is not None:
         told.append(f"Epochs were asked for, so the preset's max_steps of {steps:,} does not hold.")
     if preset.role_names:
         names = " and ".join(preset.role_names[role] for role in ("user", "assistant"))
