@@ -138,7 +138,7 @@ class Speaker(_Shape):
     bytes: int
 
 
-class Comparison(_Shape):
+class NovaComparison(_Shape):
     """Several trainings on one corpus, with one tokenizer, one order of windows, one budget of steps and one test."""
 
     preset: str

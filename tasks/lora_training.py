@@ -42,7 +42,9 @@ def lora_settings(run: Run) -> LoraSettings:
 
 
 TRAIN_LORA = Step(
-    stage=Stage(LORA.stage, version=3, kind="corpus", unit="examples", function=train_lora, libraries=LIBRARIES),
+    stage=Stage(
+        LORA.stage, version=3, kind="corpus", unit="examples", function=train_lora, libraries=LIBRARIES
+    ),
     settings=lora_settings,
     reads=dict.fromkeys(SPLITS, "mix"),
 )

@@ -29,7 +29,7 @@ from models.tribal.preparing import Prepared, prepare
 from models.tribal.schedule import plan_phases
 from models.tribal.train import LIBRARIES
 from schemas.errors import StageFailed
-from schemas.nova_evaluation import ArmRun, Comparison
+from schemas.nova_evaluation import ArmRun, NovaComparison
 from schemas.settings.tribal import TribalPreset
 
 #: Raise it when a comparison would come out otherwise: results that stand are then those of another one.
@@ -84,7 +84,7 @@ def compare(
     arms: Sequence[str],
     seeds: int,
     watcher: ComparisonWatcher | None = None,
-) -> Comparison:
+) -> NovaComparison:
     """Train and measure what `folder` does not hold yet, and compare. `named`: preset and corpus, as people call them.
 
     Seeds count up from the preset's. Raises StageFailed (nothing to measure on), and what `prepare` and `fit` raise.
@@ -203,7 +203,7 @@ def _claimed(path: Path, wait: bool) -> Iterator[bool]:
         yield True
 
 
-def write_comparison(comparison: Comparison, path: Path) -> None:
+def write_comparison(comparison: NovaComparison, path: Path) -> None:
     """All figures as JSON, beside the page: ids of conversations, counts and numbers, no text."""
     value: dict[str, Any] = comparison.model_dump(mode="json")
     write_whole(path, (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode())

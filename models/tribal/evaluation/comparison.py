@@ -12,7 +12,7 @@ from models.tribal.evaluation.evaluating import split_of
 from models.tribal.evaluation.language import difference_in_bits, seeded_bits_per_byte
 from models.tribal.evaluation.reading import spoken_by
 from models.tribal.preparing import Prepared, Split
-from schemas.nova_evaluation import ArmRun, ArmSummary, Comparison, Difference, Figure, Speaker
+from schemas.nova_evaluation import ArmRun, ArmSummary, Difference, Figure, NovaComparison, Speaker
 
 #: Against these NOVA must be better, or its alpha is not what makes it so.
 RIVALS = (GPT2, "uniform", "shuffled")
@@ -28,13 +28,13 @@ _OTHERS = {
 
 def summed_up(
     named: tuple[str, str], prepared: Prepared, split: str, budget: int, runs: Sequence[ArmRun]
-) -> Comparison:
+) -> NovaComparison:
     """A comparison from its trainings, which read the same conversations."""
     arms = [name for name in ARMS if any(run.arm == name for run in runs)]
     by_arm = {name: [run for run in runs if run.arm == name] for name in arms}
     differences = [_difference(by_arm[NOVA], by_arm[name]) for name in arms if name != NOVA]
     scores = runs[0].scores
-    return Comparison(
+    return NovaComparison(
         preset=named[0],
         corpus=named[1],
         split=split,
