@@ -15,6 +15,7 @@ from schemas.settings.loading import load_lora_preset
 from schemas.summary import StageSummary
 from schemas.tables import SPLITS
 from storage.stages import Stage
+from tasks.lora_log import LoraLog, notes_on
 from tasks.running import Run, Step
 from tasks.trained import describe
 from tasks.training import (
@@ -26,7 +27,6 @@ from tasks.training import (
     trained_folder,
 )
 from tasks.training_kinds import LORA
-from tasks.training_log import RunLog, notes_on
 from tasks.training_page import run_view, write_training_page
 
 
@@ -66,7 +66,7 @@ def report_adapter(run: Run, name: str, account: dict[str, Any]) -> Path:
 
 def _train(run: Run, out: Path, work: Path, name: str, track: str | None) -> dict[str, Any]:
     (named, changes), preset, logs = preset_named(LORA, run), lora_preset(run), logs_folder(LORA, run)
-    watcher = RunLog(LORA.stage, logs, None if track is None else open_tracker(track, logs, name))
+    watcher = LoraLog(LORA.stage, logs, None if track is None else open_tracker(track, logs, name))
     for note in notes_on(named, changes, preset):
         watcher.noted(note)
     result = train_lora(preset, corpus_shards(run), out, work=work, cache=run.home.cache, watcher=watcher)

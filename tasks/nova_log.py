@@ -1,0 +1,2 @@
+from tasks.training_log import RunLog
+class NovaLog(RunLog): pass
