@@ -121,11 +121,15 @@ class ArmSummary(_Shape):
 
 
 class Difference(_Shape):
-    """Bits per byte of `arm` less those of `other`, on the same conversations and seeds: below zero `arm` is better."""
+    """Bits per byte of `arm` less those of `other`, on the same conversations and seeds: below zero `arm` is better.
+
+    `side` is -1 where it surely is, 1 where it surely is worse, 0 where neither can be said.
+    """
 
     arm: str
     other: str
     bits_per_byte: Figure
+    side: int
     verdict: str
 
 

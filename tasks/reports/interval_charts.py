@@ -53,7 +53,7 @@ class ReliabilityChart:
     dots: tuple[tuple[float, float, float, str], ...]
     across: tuple[Tick, ...]
     up: tuple[Tick, ...]
-    width: int = _RELIABILITY + LEFT + RIGHT
+    width: int = WIDTH
     height: int = _RELIABILITY + TOP + BOTTOM
     left: int = LEFT
     right: int = _RELIABILITY + LEFT

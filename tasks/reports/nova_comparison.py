@@ -55,6 +55,7 @@ def render_nova_comparison(comparison: NovaComparison, told: dict[str, str]) -> 
             reliability=draw_reliability(asked[0].reliability) if asked else None,
             detectors=_detectors(comparison),
             members=_members(asked),
+            asked=NOVA,
         )
     )
 
@@ -84,10 +85,7 @@ def _kind(arm: str) -> str:
 
 def _side(one: Difference) -> str:
     """Green where NOVA is better, red where it is worse, plain where nothing can be seen."""
-    figure = one.bits_per_byte
-    if figure.high is not None and figure.high < 0:
-        return "d4"
-    return "d5" if figure.low is not None and figure.low > 0 else "d6"
+    return {-1: "d4", 1: "d5"}.get(one.side, "d6")
 
 
 def _arm_row(one: ArmSummary, comparison: NovaComparison) -> dict[str, object]:

@@ -145,5 +145,9 @@ def _habits(one: Head) -> str:
     """Where the head looks on the whole: many look at the first token, the one before, or the token itself."""
     weights = one.weights
     before = weights.diagonal(-1).mean() if len(weights) > 1 else 0.0
-    shares = {"the first token": weights[:, 0].mean(), "the one before": before, "itself": weights.diagonal().mean()}
+    shares = {
+        "the first token": weights[:, 0].mean(),
+        "the one before": before,
+        "itself": weights.diagonal().mean(),
+    }
     return ", ".join(f"{what} {told_share(float(share))}" for what, share in shares.items())

@@ -81,7 +81,13 @@ def signed_chart(labels: Sequence[str], values: Sequence[float], series: int, ti
         x, height = LEFT + number * step, half * abs(value) / most
         y = zero - height if value > 0 else zero
         bars.append(
-            Bar(round(x + 1, 1), round(y, 1), round(step - 2, 1), round(height, 1), series if value > 0 else -1)
+            Bar(
+                round(x + 1, 1),
+                round(y, 1),
+                round(step - 2, 1),
+                round(height, 1),
+                series if value > 0 else -1,
+            )
         )
         columns.append(_column(x, step, label, f"{value:+.4f}"))
     lines = tuple((zero - half * part, f"{most * part:+.2g}" if part else "0") for part in (1, 0, -1))

@@ -16,7 +16,9 @@ from schemas.nova_evaluation import ArmRun, ArmSummary, Difference, Figure, Nova
 
 #: Against these NOVA must be better, or its alpha is not what makes it so.
 RIVALS = (GPT2, "uniform", "shuffled")
-_OTHERS = {
+#: Bits per byte below which a difference is not worth naming, however sure it is.
+TRIFLE = 0.001
+OTHERS = {
     GPT2: "a GPT-2 of the same shape",
     "uniform": "uniform alpha",
     "shuffled": "shuffled labels",
@@ -79,30 +81,37 @@ def _difference(nova: Sequence[ArmRun], other: Sequence[ArmRun]) -> Difference:
     ours, theirs = ({run.seed: run.scores for run in runs} for runs in (nova, other))
     figure = difference_in_bits([ours[seed] for seed in seeds], [theirs[seed] for seed in seeds])
     name = other[0].arm
-    return Difference(arm=NOVA, other=name, bits_per_byte=figure, verdict=tell_difference(figure, name))
+    return Difference(
+        arm=NOVA,
+        other=name,
+        bits_per_byte=figure,
+        side=side_of(figure),
+        verdict=tell_difference(figure, name),
+    )
+
+
+def side_of(figure: Figure) -> int:
+    """-1 where NOVA is better, 1 where it is worse: the interval leaves out zero, the value is no trifle. Else 0."""
+    if figure.value is None or figure.low is None or figure.high is None or abs(figure.value) < TRIFLE:
+        return 0
+    return -1 if figure.high < 0 else 1 if figure.low > 0 else 0
 
 
 def tell_difference(figure: Figure, other: str) -> str:
     """What an interval allows to say: better or worse where it does not hold zero, else that nothing can be seen."""
-    rival = _OTHERS[other]
-    if figure.value is None:
+    rival, value = OTHERS[other], figure.value
+    if value is None:
         return f"Against {rival}: nothing to measure it on."
     if figure.low is None or figure.high is None:
-        return f"Against {rival}: {figure.value:+.4f} bits per byte, {figure.reason}."
-    if figure.high < 0:
-        return (
-            f"Better than {rival} by {-figure.value:.4f} bits per byte "
-            f"(95% interval {-figure.high:.4f} to {-figure.low:.4f})."
-        )
-    if figure.low > 0:
-        return (
-            f"Worse than {rival} by {figure.value:.4f} bits per byte "
-            f"(95% interval {figure.low:.4f} to {figure.high:.4f})."
-        )
-    return (
-        f"No difference from {rival} that these data can show: {figure.value:+.4f} bits per byte "
-        f"(95% interval {figure.low:+.4f} to {figure.high:+.4f})."
-    )
+        return f"Against {rival}: {value:+.4f} bits per byte, {figure.reason}."
+    side, ends = side_of(figure), sorted((abs(figure.low), abs(figure.high)))
+    if side:
+        word = "Better" if side < 0 else "Worse"
+        return f"{word} than {rival} by {abs(value):.4f} bits per byte (95% interval {ends[0]:.4f} to {ends[1]:.4f})."
+    shown = f"{value:+.4f} bits per byte (95% interval {figure.low:+.4f} to {figure.high:+.4f})"
+    if abs(value) < TRIFLE:
+        return f"No difference from {rival} worth naming: {shown}, less than {TRIFLE:g}."
+    return f"No difference from {rival} that these data can show: {shown}."
 
 
 def tell_verdict(differences: Sequence[Difference]) -> str:
@@ -110,7 +119,7 @@ def tell_verdict(differences: Sequence[Difference]) -> str:
     found = {one.other: one.bits_per_byte for one in differences if one.other in RIVALS}
     missing = [name for name in RIVALS if name not in found]
     if missing:
-        names = _listed([_OTHERS[name] for name in missing])
+        names = _listed([OTHERS[name] for name in missing])
         return f"Whether alpha earns its place was not asked in full: no training with {names}."
     better, worse, unseen = _sorted_out(found)
     if not worse and not unseen:
@@ -124,15 +133,11 @@ def tell_verdict(differences: Sequence[Difference]) -> str:
 
 
 def _sorted_out(found: dict[str, Figure]) -> tuple[list[str], list[str], list[str]]:
-    """Rivals that NOVA beats, that beat it, and those where the interval holds zero or is missing."""
-    better = [name for name, one in found.items() if one.high is not None and one.high < 0]
-    worse = [name for name, one in found.items() if one.low is not None and one.low > 0]
-    unseen = [name for name in found if name not in better and name not in worse]
-    return (
-        [_OTHERS[name] for name in better],
-        [_OTHERS[name] for name in worse],
-        [_OTHERS[name] for name in unseen],
+    """Rivals that NOVA beats, that beat it, and those that it cannot be told from."""
+    better, worse, unseen = (
+        [OTHERS[name] for name, figure in found.items() if side_of(figure) == side] for side in (-1, 1, 0)
     )
+    return better, worse, unseen
 
 
 def _listed(names: Sequence[str]) -> str:
