@@ -85,7 +85,10 @@ def test_labelled_tokens_are_those_of_members_and_count_from_their_turn(prepared
     assert np.allclose(tokens.alpha.sum(1), 1)
     assert tokens.place.min() == 1
     first = tokens.taken(tokens.place == 1)
-    assert len(first.member) == len(np.unique(first.conversation)) == 16
+    assert len(np.unique(first.conversation)) == 16
+    pieces = [np.unique(split.documents.turn[start:stop]) for _, start, stop in split.windows]
+    labelled = sum(int((spoken_by(split.documents)[turns] != NOBODY).sum()) for turns in pieces)
+    assert len(first.member) == labelled  # a turn that goes on in another window begins anew there
 
 
 def test_a_turn_of_little_intensity_is_the_cores(prepared: Prepared) -> None:
