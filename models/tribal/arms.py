@@ -94,7 +94,7 @@ def build_gpt2(prepared: Prepared, seed: int) -> Any:
             n_head=preset.heads,
             resid_pdrop=preset.dropout,
             embd_pdrop=preset.dropout,
-            attn_pdrop=preset.dropout,
+            attn_pdrop=0.0,  # as in NOVA
             bos_token_id=None,
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,

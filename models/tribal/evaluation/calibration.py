@@ -27,7 +27,8 @@ def bin_of(confidence: Floats) -> NDArray[np.int64]:
 def errors_of_bins(confidence: Floats, right: Floats, conversation: NDArray[np.int64], units: int) -> Floats:
     """Sum of (right - confidence) in each bin, by conversation [units, BINS]: sums of draws are those of resamples."""
     cells = conversation * BINS + bin_of(confidence)
-    return np.bincount(cells, right - confidence, units * BINS).reshape(units, BINS)
+    sums = np.bincount(cells, right - confidence, units * BINS).reshape(units, BINS)
+    return np.asarray(sums, np.float64)
 
 
 def expected_error(sums: Floats, tokens: Floats) -> Floats:

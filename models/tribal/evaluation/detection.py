@@ -116,13 +116,14 @@ class _Ordered:
     @property
     def enough(self) -> bool:
         """Whether there are tokens of the member and of others."""
-        return min(self.positives.sum(), self.negatives.sum()) >= FEWEST_TOKENS
+        return bool(min(self.positives.sum(), self.negatives.sum()) >= FEWEST_TOKENS)
 
     def resampled(self, weights: Floats) -> Floats:
         """The AUC of each resample [resamples]; NaN where one drew no positive or no negative."""
         drawn = np.einsum("ru,uv,rv->r", weights, self.pairs, weights, optimize=True)
         possible = (weights @ self.positives) * (weights @ self.negatives)
-        return np.divide(drawn, possible, out=np.full(len(weights), np.nan), where=possible > 0)
+        found = np.divide(drawn, possible, out=np.full(len(weights), np.nan), where=possible > 0)
+        return np.asarray(found, np.float64)
 
 
 def macro_figure(members: Sequence[_Ordered], weights: Floats) -> Figure:
@@ -161,7 +162,7 @@ def _mean_figure(values: Floats, conversation: Integers, units: int, weights: Fl
     if len(values) < FEWEST_TOKENS:
         return Figure(reason=f"{len(values)} labelled tokens, fewer than {FEWEST_TOKENS}")
     return ratio_figure(
-        np.bincount(conversation, values, units),
+        np.asarray(np.bincount(conversation, values, units), np.float64),
         np.bincount(conversation, minlength=units).astype(np.float64),
         weights,
     )
