@@ -3,11 +3,11 @@
     python -m benchmarks.nova
     python -m benchmarks.nova --only decode      # or int8, text, train, memory, device
 
-Prints details as JSON and, on its last line, {"decode_ratio_gpt2", "decode_ratio_floor", "int8_ratio", "train_ratio_gpt2",
-"rss_ratio", "ms_per_token"}. CPU time on one thread. What is compared runs in turns (A B A B ...) in one process, and the
-figure is the median of the ratios of the turns; the ratio of the least times is told beside it. Memory is the peak of a
-process that did nothing else, the most of its runs. Shapes: nova-base, fp32, random weights, and nova-tiny where said.
-`ms_per_token` is the least of the rounds: what else runs on a machine only adds to it.
+Prints details as JSON and, on its last line, {"decode_ratio_gpt2", "decode_ratio_floor", "int8_ratio",
+"train_ratio_gpt2", "rss_ratio", "ms_per_token"}. CPU time on one thread. What is compared runs in turns (A B A B ...)
+in one process, and the figure is the median of the ratios of the turns; the ratio of the least times is told beside
+it. Memory is the peak of a process that did nothing else, the most of its runs. Shapes: nova-base, fp32, random
+weights, and nova-tiny where said. `ms_per_token` is the least of the rounds: what else runs only adds to it.
 """
 
 from __future__ import annotations

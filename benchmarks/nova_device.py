@@ -1,4 +1,4 @@
-"""NOVA on an accelerator: milliseconds per token (eager and as a CUDA graph), training tokens per second, utilisation."""
+"""NOVA on an accelerator: milliseconds per token, eager and as a CUDA graph; training tokens per second; utilisation."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def nova_config(preset: str, **changes: Any) -> Any:
 
 
 def make(side: str, preset: str, seed: int = 0, **changes: Any) -> Any:
-    """NOVA ("nova") or transformers' GPT-2 ("gpt2") with random weights, of one shape, with dropout in the same places."""
+    """NOVA ("nova") or transformers' GPT-2 ("gpt2"), random weights, of one shape, dropout in the same places."""
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
 
@@ -36,22 +36,12 @@ def make(side: str, preset: str, seed: int = 0, **changes: Any) -> Any:
     torch.manual_seed(seed)
     if side == "nova":
         return NovaForCausalLM(config)
-    return GPT2LMHeadModel(
-        GPT2Config(
-            vocab_size=config.vocab_size,
-            n_embd=config.d_model,
-            n_layer=config.n_layers,
-            n_head=config.n_heads,
-            n_positions=config.context,
-            resid_pdrop=config.dropout,
-            embd_pdrop=config.dropout,
-            attn_pdrop=ATTENTION_DROPOUT,
-            bos_token_id=None,
-            eos_token_id=None,
-            pad_token_id=0,
-            loss_type="ForCausalLM",
-        )  # fmt: skip
-    )
+    shape = GPT2Config(
+        vocab_size=config.vocab_size, n_embd=config.d_model, n_layer=config.n_layers, n_head=config.n_heads,
+        n_positions=config.context, resid_pdrop=config.dropout, embd_pdrop=config.dropout,
+        attn_pdrop=ATTENTION_DROPOUT, bos_token_id=None, eos_token_id=None, pad_token_id=0,
+    )  # fmt: skip
+    return GPT2LMHeadModel(shape)
 
 
 #: NOVA has none: see models/tribal/blocks.py.

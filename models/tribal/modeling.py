@@ -132,7 +132,9 @@ class NovaModel(NovaPreTrainedModel):
         **kwargs: Any,
     ) -> NovaModelOutput:
         """Token ids [B, T] (or embeddings [B, T, d]) to hidden states. `position_ids` that begin anew within a row
-        keep packed windows apart, where there is no `attention_mask`. Raises ValueError for more tokens than the context holds.
+        keep packed windows apart, where there is no `attention_mask`.
+
+        Raises ValueError for more tokens than the context holds.
         """
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("give either input_ids or inputs_embeds")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -45,7 +47,7 @@ def test_a_text_read_in_pieces_gives_what_it_gives_at_once(model: Any, cuts: set
     logits, alpha = read(model, ids)
     cache, pieces = None, []
     edges = [0, *sorted(cuts), LENGTH]
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in pairwise(edges):
         with torch.no_grad():
             out = model(input_ids=ids[:, begin:end], past_key_values=cache, use_cache=True, return_alpha=True)
         cache = out.past_key_values
@@ -112,18 +114,25 @@ def test_alpha_is_told_only_when_it_is_asked_for() -> None:
     assert MODELS["residual", "sdpa"](some_ids(1, 3)).alpha is None
 
 
-@pytest.mark.parametrize("how", ["at once", "in pieces", "left padded"])
-def test_more_tokens_than_the_context_are_refused_in_a_line(how: str) -> None:
+def at_once(model: Any, ids: torch.Tensor) -> None:
+    model(ids)
+
+
+def in_pieces(model: Any, ids: torch.Tensor) -> None:
+    cache = model(ids[:, :CONTEXT], use_cache=True).past_key_values
+    model(ids[:, CONTEXT:], past_key_values=cache)
+
+
+def masked(model: Any, ids: torch.Tensor) -> None:
+    model(ids, attention_mask=torch.ones_like(ids))
+
+
+@pytest.mark.parametrize("way", [at_once, in_pieces, masked])
+def test_more_tokens_than_the_context_are_refused_in_a_line(way: Callable[[Any, torch.Tensor], None]) -> None:
     model, ids = MODELS["residual", "sdpa"], some_ids(1, CONTEXT + 1)
-    model(ids[:, :CONTEXT])
+    at_once(model, ids[:, :CONTEXT])
     with pytest.raises(ValueError, match=f"{CONTEXT + 1} tokens are more than the context of {CONTEXT}"):
-        if how == "in pieces":
-            cache = model(ids[:, :CONTEXT], use_cache=True).past_key_values
-            model(ids[:, CONTEXT:], past_key_values=cache)
-        elif how == "left padded":
-            model(ids, attention_mask=torch.ones_like(ids))
-        else:
-            model(ids)
+        way(model, ids)
 
 
 def test_padding_does_not_count_towards_the_context() -> None:
