@@ -42,6 +42,7 @@ bench: install
 	$(BIN)/python -m benchmarks.dedup --rows 200000
 	$(BIN)/python -m benchmarks.curation --rows 200000
 	$(BIN)/python -m benchmarks.lora
+	$(BIN)/python -m benchmarks.nova
 
 clean:
 	rm -rf $(VENV) $(HOME_DIR) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from flows.nova_compare_arguments import add_compare
+
 Commands: TypeAlias = "argparse._SubParsersAction[Any]"
 
 
@@ -16,6 +18,7 @@ def add_nova_commands(commands: Commands) -> Iterator[argparse.ArgumentParser]:
     group = nova.add_subparsers(dest="what", metavar="WHAT", required=True)
     yield _add_generate(group)
     yield _add_explain(group)
+    yield add_compare(group)
 
 
 def _add_generate(commands: Commands) -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""Names of artifacts: what a person calls an adapter or a model. A name is a link to an artifact, and never a copy of it.
+"""Names of artifacts: what a person calls an adapter or a model. A name is a link to one, and never a copy.
 
     artifacts/lora/ada -> ../train-lora/<fingerprint>
 
@@ -34,7 +34,7 @@ def check_name(name: str) -> None:
     """Raises UsageError for a name that cannot be a folder's on every system."""
     if not NAME.fullmatch(name):
         raise UsageError(
-            f"{name[:80]!r} cannot be the name of what is trained",
+            f"{name[:80]!r} cannot be the name of an adapter or a model",
             where="--name",
             fix="Use up to 80 letters, digits, dots, dashes and underscores, a letter or digit first.",
         )

@@ -156,3 +156,24 @@ def test_a_configuration_that_is_none_is_damaged(copied: Path, written: str) -> 
 def test_a_folder_that_is_not_there_holds_no_model(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no model here"):
         open_nova(tmp_path / "nowhere")
+
+
+def test_what_the_tokenizer_gives_is_what_the_model_takes(saved: Path) -> None:
+    model, tokenizer = open_nova(saved)
+    model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    batch = tokenizer(["Te iubesc, iubito.", "River"], return_tensors="pt", padding=True, padding_side="left")
+    out = model.generate(**batch, max_new_tokens=5, min_new_tokens=5, do_sample=False)
+    assert out.shape == (2, batch["input_ids"].shape[1] + 5)
+    alone = tokenizer("River", return_tensors="pt")
+    expected = model.generate(**alone, max_new_tokens=5, min_new_tokens=5, do_sample=False)
+    assert torch.equal(out[1, -5:], expected[0, -5:])
+
+
+def test_outputs_come_as_a_tuple_where_one_is_asked_for() -> None:
+    model, ids = small_nova(), some_ids(1, 5)
+    loss, logits = model(ids, labels=ids, return_dict=False)[:2]
+    assert loss.ndim == 0
+    assert torch.equal(logits, model(ids).logits)
+    kept = model(ids, logits_to_keep=2, return_alpha=True)
+    assert torch.allclose(kept.logits, logits[:, -2:], atol=1e-6)
+    assert kept.alpha.shape == (1, 5, 3)

@@ -99,3 +99,16 @@ def test_the_model_computes_in_bfloat16_and_tells_alpha_in_fp32() -> None:
     torch.testing.assert_close(told.alpha, expected.alpha, atol=0.05, rtol=0)
     torch.testing.assert_close(told.logits.float(), expected.logits, atol=0.6, rtol=0.1)
     assert continued(rough, ids).shape == (2, NEW)
+
+
+def test_a_step_with_a_static_cache_is_one_graph() -> None:
+    model, ids = MODELS["residual", "sdpa"], some_ids(2, 12)
+    caches = [StaticCache(config=model.config, max_cache_len=CONTEXT) for _ in range(2)]
+    torch.compiler.reset()
+    step = torch.compile(model, backend="eager", fullgraph=True)  # a break in the graph raises
+    with torch.no_grad():
+        for cache in caches:
+            model(ids[:, :11], past_key_values=cache, use_cache=True)
+        found = step(ids[:, 11:], past_key_values=caches[0], use_cache=True).logits
+        expected = model(ids[:, 11:], past_key_values=caches[1], use_cache=True).logits
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)

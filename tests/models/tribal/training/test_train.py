@@ -17,6 +17,7 @@ import torch
 
 from models.tribal import LIBRARIES, TribalResult, plan_tribal, train_tribal
 from models.tribal.batches import IGNORED
+from models.tribal.measuring import measure_validation
 from models.tribal.opening import open_nova
 from models.tribal.preparing import Prepared
 from models.tribal.schedule import validation_rows
@@ -142,7 +143,7 @@ def test_the_folder_is_a_model_of_the_library_without_path_or_pickle(
         if not name.endswith((".safetensors", ".parquet")):
             assert not [place for place in places if f"{place}/" in data.decode()], name
     assert {path.name for path in run.out.iterdir()} == {
-        "model", "train.json", "curve.jsonl", "validation.jsonl", "seen.parquet",
+        "model", "train.json", "curve.jsonl", "validation.jsonl", "evaluation.json", "seen.parquet",
     }  # fmt: skip
     assert TribalResult.model_validate_json((run.out / "train.json").read_text()) == run.result
 
@@ -325,3 +326,25 @@ def test_a_plain_gpt2_is_fitted_to_the_same_data(
     assert phase.validations[-1].label_loss is None
     assert phase.validations[-1].lm_loss < phase.validations[0].lm_loss - 1
     assert type(fitted.model).__name__ == "GPT2LMHeadModel"
+
+
+def test_a_curriculum_is_measured_on_everything_and_each_phase_on_its_own(
+    preset: TribalPreset, corpus: Corpus, tmp_path: Path, prepared: Prepared
+) -> None:
+    phases = [
+        {"name": "mix", "learning_rate": 1e-2, "epochs": 0.1},
+        {"name": "sora", "learning_rate": 5e-3, "epochs": 0.2, "member": "sora", "replay": 0.3},
+    ]
+    result = train_tribal(changed(preset, phases=phases, max_steps=None), corpus, tmp_path / "out")
+    mix, sora = result.phases
+    assert sora.validation_windows < mix.validation_windows == result.validation_windows
+    assert result.before == mix.before
+    assert mix.after is not None
+    assert result.after is not None
+    assert sora.before is not None
+    assert sora.after is not None
+    assert sora.before.lm_loss != mix.after.lm_loss
+    again = measure_validation(open_nova(tmp_path / "out/model")[0], prepared, validation_rows(prepared))
+    assert again is not None
+    assert again.lm_loss == pytest.approx(result.after.lm_loss, rel=1e-5)
+    assert result.after.lm_loss != sora.after.lm_loss
