@@ -1,4 +1,4 @@
-"""The arguments of the commands about adapters: `vatra train`, `vatra sample`, `vatra merge`."""
+"""The arguments of `vatra train`, and of the commands about adapters: `vatra sample`, `vatra merge`."""
 
 from __future__ import annotations
 
@@ -19,19 +19,25 @@ def add_adapter_commands(commands: Commands) -> Iterator[argparse.ArgumentParser
 def _add_train(commands: Commands) -> argparse.ArgumentParser:
     train: argparse.ArgumentParser = commands.add_parser(
         "train",
-        help="train an adapter (LoRA) from a corpus",
+        help="train an adapter (LoRA) or a NOVA (tribal) from a corpus",
         description="Killed or stopped, the same command goes on where it was.",
     )
     train.set_defaults(runs="flows.commands.training:train")
-    train.add_argument("what", choices=("lora",), metavar="lora", help="lora: an adapter on an open model")
     train.add_argument(
-        "--preset", default="demo", help="a model preset by name, or a YAML file (see `vatra presets`)"
+        "what",
+        choices=("lora", "tribal"),
+        metavar="lora|tribal",
+        help="lora: an adapter on an open model; tribal: a NOVA, a model of your own from the beginning",
+    )
+    train.add_argument(
+        "--preset",
+        help="a preset by name (see `vatra presets`), or a YAML file (default: demo, and nova-tiny for tribal)",
     )
     train.add_argument(
         "--build", default="latest", help="the build whose corpus is read (default: the latest)"
     )
     train.add_argument("--corpus", metavar="FINGERPRINT", help="a corpus by its fingerprint instead")
-    train.add_argument("--name", help="what to call the adapter (default: preset and fingerprint)")
+    train.add_argument("--name", help="what to call it (default: preset and fingerprint)")
     train.add_argument("--overwrite", action="store_true", help="move the name when another run has it")
     train.add_argument(
         "--epochs", type=float, metavar="E", help="passes over the examples; lifts the preset's max_steps"
@@ -42,7 +48,7 @@ def _add_train(commands: Commands) -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="key=value",
-        help="one setting of the preset, e.g. rank=8",
+        help="one setting of the preset, e.g. seed=7",
     )
     train.add_argument(
         "--track",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flows.outcomes import log_failures_in_a_line
-from flows.pipeline import pipeline_for
-from flows.train_lora import hand_over
+from flows.pipeline import TRAININGS, pipeline_for
+from flows.trainings import hand_over
 from schemas.errors import VatraError
 from schemas.summary import BuildSummary, StageSummary
 from schemas.visible import visible
@@ -15,7 +15,7 @@ from tasks.accounts import BuildReport
 from tasks.notifying import notify_of_build
 from tasks.reporting import report_build
 from tasks.running import Run
-from tasks.training import TRAIN_LORA, adapter_folder
+from tasks.training import trained_folder
 
 
 class BuildFailed(VatraError):
@@ -43,9 +43,11 @@ def run_stages(run: Run) -> BuildReport:
         for step, task in pipeline_for(run.settings):
             if step.name not in run.record.stages:
                 continue
-            handed_over = hand_over(run) if step is TRAIN_LORA else None
-            if handed_over is not None:
-                summary = summary.model_copy(update={"handed_over": handed_over})
+            training = TRAININGS.get(step.name)
+            trains_elsewhere = hand_over(training.kind, run) if training else None
+            if trains_elsewhere is not None:
+                told = ", ".join(filter(None, [summary.handed_over, trains_elsewhere]))
+                summary = summary.model_copy(update={"handed_over": told})
                 continue
             with translated(f"finish {step.name}", str(run.home.path)):
                 stages.append(task(run))
@@ -53,7 +55,8 @@ def run_stages(run: Run) -> BuildReport:
         stopped = summary.model_copy(update={"stages": stages, "error": str(error)})
         notes = notify_of_build(run.home, run.settings.notify, run.record, str(error))
         raise BuildFailed(error, stopped, _report_failure(run, stopped, notes), notes) from error
-    artifacts = [str(adapter_folder(run))] if stages[-1].stage == TRAIN_LORA.name else []
+    made = [TRAININGS[stage.stage].kind for stage in stages if stage.stage in TRAININGS]
+    artifacts = [str(trained_folder(kind, run)) for kind in made]
     notes = notify_of_build(run.home, run.settings.notify, run.record)
     done = summary.model_copy(update={"stages": stages, "artifacts": artifacts})
     try:
@@ -72,7 +75,8 @@ def tell(report: BuildReport) -> str:
             f"Build {summary.build}: {counts.train:,} train, {counts.validation:,} validation, "
             f"{counts.test:,} test examples"
         )
-    training = f"; training handed over to the run {summary.handed_over}" if summary.handed_over else ""
+    runs = summary.handed_over.split(", ") if summary.handed_over else []
+    training = f"; training handed over to the run {' and the run '.join(runs)}" if runs else ""
     warned = f" Warning: {visible(summary.warnings[0], 400)}" if summary.warnings else ""
     more = f" {len(summary.warnings) - 1} more in the report." if len(summary.warnings) > 1 else ""
     return f"{line}{training}.{warned}{more} Report: {summary.report}"

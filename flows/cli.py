@@ -5,6 +5,8 @@
     vatra report | vatra export --format jsonl --out pairs.jsonl | vatra presets | vatra fetch toxicity
     vatra fetch --sources public.yaml
     vatra train lora --preset demo --name ada | vatra sample --adapter ada | vatra merge ada
+    vatra train tribal --preset nova-tiny --name mine
+    vatra nova generate "Te iubesc, iubito" --stream | vatra nova explain "Te iubesc, iubito"
     vatra up | vatra status | vatra down
 
 Nothing heavy is imported before the arguments are known to be right: `vatra --help` answers within a second.
@@ -23,6 +25,7 @@ from typing import NoReturn
 
 from flows.adapter_arguments import add_adapter_commands
 from flows.failures import answer_failure, install_crash_report, interruption, refusal, stop_on_signals
+from flows.nova_arguments import add_nova_commands
 from flows.stage_names import STAGE_NAMES
 from flows.streams import prepare_streams
 from schemas.errors import UsageError, VatraError
@@ -86,7 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_stage(commands)
     _add_report(commands)
     _add_export(commands)
-    for command in add_adapter_commands(commands):
+    for command in (*add_adapter_commands(commands), *add_nova_commands(commands)):
         _add_home(command)
         command.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     presets = commands.add_parser(

@@ -17,7 +17,13 @@ from models.toxicity import scorer_digest, scorer_libraries
 from schemas.ids import hash_fields
 from schemas.manifest import BuildRecord, SourceFile
 from schemas.settings import BuildSettings
-from schemas.settings.loading import change_settings, load_lora_preset, resolve_rules, seal
+from schemas.settings.loading import (
+    change_settings,
+    load_lora_preset,
+    load_tribal_preset,
+    resolve_rules,
+    seal,
+)
 from storage import catalog
 from storage.catalog import new_build_id, read_build, write_build
 from storage.home import Home
@@ -37,6 +43,8 @@ def check_settings(home: Home, settings: BuildSettings, until: str | None = None
     check_rules({name: resolve_rules(name, getattr(settings, name)) for name in ("blacklist", "slop")})
     if settings.train.lora:
         load_lora_preset(settings.train.lora, settings.train.lora_changes)
+    if settings.train.tribal:
+        load_tribal_preset(settings.train.tribal, settings.train.tribal_changes)
     if settings.notify.webhook:
         find_webhook(home, settings.notify.webhook)
     if SCORE not in (step for step, _ in pipeline_for(settings, until)):

@@ -1,4 +1,4 @@
-"""The pages behind `vatra report --serve`: all builds and adapters, each one's report, validation results.
+"""The pages behind `vatra report --serve`: all builds and all that was trained, each one's report, validation results.
 
 Everything is read-only, asks no other host for anything and runs no script. The browser is told so with strict
 headers on every answer, and a Host that is not this machine is refused, so that a page from elsewhere cannot read
@@ -12,6 +12,7 @@ import hashlib
 import re
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
@@ -27,10 +28,10 @@ from flows.stage_names import STAGE_NAMES
 from schemas.errors import StoreError, UsageError, VatraError
 from storage.catalog import read_build
 from storage.home import Home
-from tasks.adapter_lines import adapter_lines
-from tasks.adapter_names import page_of
 from tasks.overview import ADDRESSABLE, Overview, validations_of
 from tasks.reports import render_builds, render_problem, render_validation_page
+from tasks.trained_lines import trained_lines
+from tasks.training_kinds import LORA, NOVA, TrainingKind
 
 HOSTS = ("127.0.0.1", "localhost")
 HEADERS = {
@@ -80,7 +81,8 @@ class ReportPages:
         """`/`: the list."""
         with self._lock:
             lines = self._overview.lines()
-        return _page(render_builds(lines, str(self._home.path), adapter_lines(self._home.store)))
+        trained = (trained_lines(self._home.store, kind) for kind in (LORA, NOVA))
+        return _page(render_builds(lines, str(self._home.path), *trained))
 
     def report(self, request: Request) -> Response:
         """`/builds/<build>`: the report as it was written, or made again from the store."""
@@ -94,18 +96,23 @@ class ReportPages:
 
     def adapter(self, request: Request) -> Response:
         """`/adapters/<name>`: the page of an adapter's run, as it was written, or made again from the artifact."""
-        name: str = request.path_params["adapter"]
-        line = next((one for one in adapter_lines(self._home.store) if one.name == name), None)
+        return self._trained(request, LORA)
+
+    def nova(self, request: Request) -> Response:
+        """`/nova/<name>`: the same of a NOVA's run."""
+        return self._trained(request, NOVA)
+
+    def _trained(self, request: Request, kind: TrainingKind) -> Response:
+        name: str = request.path_params["trained"]
+        line = next((one for one in trained_lines(self._home.store, kind) if one.name == name), None)
         if line is None:
-            raise UsageError("there is no adapter of this name")
+            raise UsageError(f"there is no {kind.word} of this name")
         if line.problem:
-            raise StoreError(f"the adapter {name} cannot be shown: {line.problem}")
-        path = page_of(self._home, name)
+            raise StoreError(f"the {kind.word} {name} cannot be shown: {line.problem}")
+        path = kind.page_of(self._home, name)
         with self._lock:
             if not path.is_file():
-                from tasks.adapters import find_adapter  # the trainer's modules take a moment to import
-
-                path = find_adapter(self._home, name).write_page()
+                path = _make_page(self._home, kind, name)
             page = path.read_bytes()
         return HTMLResponse(page, headers={"Content-Security-Policy": INLINE_STYLE})
 
@@ -131,10 +138,12 @@ def report_app(home: Home) -> ASGIApp:
     made = Starlette(
         routes=[
             Route("/", pages.builds, methods=["GET"]),
-            Route("/builds/lora-{adapter}.html", _as_served, methods=["GET"]),
+            Route("/builds/lora-{trained}.html", _as_served("adapters"), methods=["GET"]),
+            Route("/builds/nova-{trained}.html", _as_served("nova"), methods=["GET"]),
             Route("/builds/{build}", pages.report, methods=["GET"]),
             Route("/builds/{build}/validation", pages.validation, methods=["GET"]),
-            Route("/adapters/{adapter}", pages.adapter, methods=["GET"]),
+            Route("/adapters/{trained}", pages.adapter, methods=["GET"]),
+            Route("/nova/{trained}", pages.nova, methods=["GET"]),
             Route("/favicon.ico", lambda request: Response(status_code=204), methods=["GET"]),
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False)],
@@ -145,9 +154,20 @@ def report_app(home: Home) -> ASGIApp:
     return StrictHeaders(made)
 
 
-def _as_served(request: Request) -> Response:
-    """A build's page links the pages of its adapters as files beside it."""
-    return RedirectResponse(f"/adapters/{request.path_params['adapter']}")
+def _make_page(home: Home, kind: TrainingKind, name: str) -> Path:
+    """The page of a run, made again from its artifact; the trainers' modules take a moment to import."""
+    if kind is NOVA:
+        from tasks.nova import find_nova
+
+        return find_nova(home, name).write_page()
+    from tasks.adapters import find_adapter
+
+    return find_adapter(home, name).write_page()
+
+
+def _as_served(place: str) -> Callable[[Request], Response]:
+    """A build's page links the pages of what was trained from its corpus as files beside it."""
+    return lambda request: RedirectResponse(f"/{place}/{request.path_params['trained']}")
 
 
 def _build(request: Request) -> str:

@@ -116,8 +116,8 @@ class MixtureAccount(BaseModel):
         return total and not self.contract and len(self.phases) < 2 and not self.counted
 
 
-class NamedAdapter(BaseModel):
-    """An adapter that was trained from a build's corpus: `own` when by the build itself, else by `vatra train`."""
+class NamedTraining(BaseModel):
+    """What was trained from a build's corpus, by name: `own` when by the build itself, else by `vatra train`."""
 
     name: str
     fingerprint: str
@@ -142,19 +142,24 @@ class BuildSummary(BaseModel):
         [], description="What a build that ended well could not have, the gravest first."
     )
     artifacts: list[str] = []
-    adapters: list[NamedAdapter] = Field([], description="What was trained from the corpus, by name.")
+    adapters: list[NamedTraining] = Field(
+        [], description="Adapters that were trained from the corpus, by name."
+    )
+    models: list[NamedTraining] = Field([], description="The same of NOVA models.")
     handed_over: str | None = Field(
-        None, description="The flow run that trains, when the home's worker does it."
+        None,
+        description="The flow run that trains, when the home's worker does it; of two trainings both runs.",
     )
     report: str | None = None
     home: str | None = None
 
     def as_object(self) -> dict[str, Any]:
-        """What `--json` prints; `handed_over` only when training was, `adapters` when there are any, `mixture` when
-        something was asked of it."""
+        """What `--json` prints; `handed_over` only when training was, `adapters` and `models` when there are any,
+        `mixture` when something was asked of it."""
         shown = self.model_dump()
-        if not self.adapters:
-            del shown["adapters"]
+        for trained in ("adapters", "models"):
+            if not shown[trained]:
+                del shown[trained]
         if self.mixture is None or self.mixture.is_plain:
             del shown["mixture"]
         if self.handed_over is None:

@@ -18,8 +18,8 @@ from storage.datasets import dataset_folder
 from storage.store import Store
 
 _LATEST = re.compile(r"latest(?:~(\d{1,6}))?")
-#: The one stage that may be done by another run than the build's own.
-TRAINING = "train-lora"
+#: The stages that may be done by another run than the build's own.
+TRAININGS = frozenset({"train-lora", "train-tribal"})
 
 
 def new_build_id(now: datetime | None = None) -> str:
@@ -77,10 +77,10 @@ def latest_build(store: Store, stage: str, back: int = 0) -> BuildRecord:
     """The newest build that has `stage` and in which all that was planned stands, or the one `back` such before it.
 
     A build that failed is not what a person means by the latest: its settings may be why it failed. Its corpus
-    counts even so when only the training is missing: a worker may still be at it. Raises UsageError.
+    counts even so when only a training is missing: a worker may still be at it. Raises UsageError.
     """
     found = 0
-    for record in standing_builds(store, but_for={TRAINING} - {stage}):
+    for record in standing_builds(store, but_for=TRAININGS - {stage}):
         if stage in record.stages:
             if found == back:
                 return record
@@ -115,7 +115,7 @@ def _refuse_halves(store: Store, stage: str) -> None:
 def standing_builds(
     store: Store,
     before: str | None = None,
-    but_for: Set[str] = frozenset({TRAINING}),
+    but_for: Set[str] = TRAININGS,
     past_damage: bool = False,
 ) -> Iterator[BuildRecord]:
     """Builds in which all that was planned stands, newest first; with `before`, only those older than that one.

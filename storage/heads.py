@@ -15,23 +15,23 @@ from storage.datasets import dataset_folder
 from storage.store import Store
 
 
-class AdapterAccount(BaseModel):
-    """What a list of builds says of an adapter."""
+class TrainingAccount(BaseModel):
+    """What a list of builds says of what was trained: a NOVA stands on no base."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    base_is_demo: bool
+    base_is_demo: bool = False
 
 
 class ManifestHead(BaseModel):
-    """A manifest without its parts: a dataset has a `summary`, an adapter an `account`."""
+    """A manifest without its parts: a dataset has a `summary`, an artifact an `account`."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     stage: str
     fingerprint: str
     summary: dict[str, int] = {}
-    account: AdapterAccount | None = None
+    account: TrainingAccount | None = None
 
 
 class Heads:

@@ -1,4 +1,4 @@
-"""Names of artifacts: what a person calls an adapter. A name is a link to an artifact, and never a copy of it.
+"""Names of artifacts: what a person calls an adapter or a model. A name is a link to one, and never a copy.
 
     artifacts/lora/ada -> ../train-lora/<fingerprint>
 
@@ -26,7 +26,7 @@ _FINGERPRINT = re.compile(r"[0-9a-f]{6,32}")
 
 
 def names_folder(kind: str) -> str:
-    """Where the names of a kind of artifact lie (`lora`, `merged`)."""
+    """Where the names of a kind of artifact lie (`lora`, `nova`, `merged`)."""
     return f"artifacts/{kind}"
 
 
@@ -34,7 +34,7 @@ def check_name(name: str) -> None:
     """Raises UsageError for a name that cannot be a folder's on every system."""
     if not NAME.fullmatch(name):
         raise UsageError(
-            f"{name[:80]!r} cannot be the name of an adapter",
+            f"{name[:80]!r} cannot be the name of an adapter or a model",
             where="--name",
             fix="Use up to 80 letters, digits, dots, dashes and underscores, a letter or digit first.",
         )
@@ -94,10 +94,11 @@ def list_names(store: Store, kind: str) -> dict[str, str]:
     return found
 
 
-def find_named(store: Store, kind: str, stage: str, name: str) -> tuple[str, str]:
+def find_named(store: Store, kind: str, stage: str, name: str, word: str, made_by: str) -> tuple[str, str]:
     """The fingerprint of an artifact, by its name or 6 or more characters of its fingerprint, and what to call it.
 
-    Raises UsageError when there is none, or several.
+    `word` is what a person calls one of the kind, `made_by` the command that makes one. Raises UsageError when there
+    is none, or several.
     """
     if not store.is_local:
         raise StoreError("artifacts are used from a store that is a local folder", where=store.url)
@@ -110,11 +111,11 @@ def find_named(store: Store, kind: str, stage: str, name: str) -> tuple[str, str
         return found[0], name
     if found:
         raise UsageError(f"{len(found)} artifacts begin with {name!r}", fix="Give more of the fingerprint.")
-    known = ", ".join(sorted(named)[:_TOLD]) or "none yet: run `vatra train lora --preset demo`"
+    known = ", ".join(sorted(named)[:_TOLD]) or f"none yet: run `{made_by}`"
     if len(named) > _TOLD:
         known += f" and {len(named) - _TOLD} more: they are the folders in the place above"
     raise UsageError(
-        f"there is no adapter {name[:80]!r} in this home",
+        f"there is no {word} {name[:80]!r} in this home",
         where=store.full(names_folder(kind)),
         fix=f"There are: {known}.",
     )

@@ -18,7 +18,6 @@ from storage.catalog import stands
 from storage.datasets import Dataset
 from storage.rows import take_rows
 from storage.store import translated
-from tasks.adapter_names import STAGE
 from tasks.files_read import files_read
 from tasks.mixing.frozen import read_frozen
 from tasks.openings import fill_clusters
@@ -32,6 +31,7 @@ from tasks.reports import (
 from tasks.reports.mixture import told_part
 from tasks.running import Run
 from tasks.shortfalls import find_shortfalls
+from tasks.training_kinds import LORA, NOVA
 from tasks.trainings import trainings_of
 
 #: Said wherever an adapter on the demo base is shown.
@@ -112,8 +112,11 @@ def write_report(run: Run, summary: BuildSummary, notes: Sequence[str] = ()) -> 
     """Count the build from its manifests and write its page into the home's reports; `notes` are told with it."""
     summary = count(run, summary)
     path = run.home.reports / f"{run.record.build}.html"
-    adapters = trainings_of(run.home, run.record)
-    summary = summary.model_copy(update={"report": str(path), "adapters": adapters})
+    trained = {
+        "adapters": trainings_of(run.home, LORA, run.record),
+        "models": trainings_of(run.home, NOVA, run.record),
+    }
+    summary = summary.model_copy(update={"report": str(path), **trained})
     tables = BuildTables(run)
     context = report_context(run, summary, tables, notes)
     statistics = collect_statistics(tables, context)
@@ -170,7 +173,7 @@ def _order(summary: BuildSummary) -> list[str]:
 
 def _notes(run: Run) -> list[str]:
     """What a person must know of the result and would not see in the counts."""
-    trained = find_artifact(run.store, STAGE, run.record.stages.get(STAGE, "none"))
+    trained = find_artifact(run.store, LORA.stage, run.record.stages.get(LORA.stage, "none"))
     if trained is None:
         return []
     notes = [DEMO_BASE] if trained["base_is_demo"] else []
@@ -199,10 +202,9 @@ def _handed_over(summary: BuildSummary) -> list[str]:
     """Who trains, when it is not the build itself."""
     if summary.handed_over is None:
         return []
-    again = f"when it is done, `vatra report {summary.build}` shows the adapter"
-    return [
-        f"Training was handed over to the worker: flow run {summary.handed_over} (see `vatra status`); {again}."
-    ]
+    again = f"when it is done, `vatra report {summary.build}` shows what it made"
+    runs = " and ".join(f"flow run {name}" for name in summary.handed_over.split(", "))
+    return [f"Training was handed over to the worker: {runs} (see `vatra status`); {again}."]
 
 
 def _given_up(summary: BuildSummary) -> list[str]:

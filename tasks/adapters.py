@@ -14,17 +14,18 @@ from models.lora.opening import check_handshake, open_adapter
 from models.lora.sampling import PROMPTS
 from models.lora.sampling import sample as answer
 from models.quiet import quiet_libraries
-from schemas.errors import StageFailed, StoreError, UsageError
+from schemas.errors import StageFailed
 from schemas.ids import hash_json
 from schemas.settings import LoraPreset
 from schemas.settings.training import PretrainedBase
 from schemas.training_run import SaidSample
-from storage.artifacts import artifact_folder, find_artifact, make_artifact, verify_artifact
+from storage.artifacts import artifact_folder, make_artifact, verify_artifact
 from storage.home import Home
-from storage.names import find_named, give_name, list_names
-from tasks.adapter_names import STAGE
+from storage.names import give_name
+from tasks.finding_trained import find_trained, read_preset
+from tasks.lineage import CARD
 from tasks.reports.model_card import merged_card
-from tasks.trained import CARD, PRESET
+from tasks.training_kinds import LORA
 from tasks.training_log import SAMPLES, logs_of, write_list
 from tasks.training_page import run_view, write_training_page
 
@@ -44,7 +45,7 @@ class Adapter:
     @property
     def folder(self) -> Path:
         """The artifact's folder."""
-        return Path(self.home.store.full(artifact_folder(STAGE, self.fingerprint)))
+        return Path(self.home.store.full(artifact_folder(LORA.stage, self.fingerprint)))
 
     @property
     def weights(self) -> Path:
@@ -61,7 +62,7 @@ class Adapter:
     def check(self) -> None:
         """Adapter and base are, byte for byte, those of the training. Raises StageFailed, StoreError, MissingModel."""
         check_handshake(self.weights, self.account.get("template"))
-        verify_artifact(self.home.store, STAGE, self.fingerprint)
+        verify_artifact(self.home.store, LORA.stage, self.fingerprint)
         if base_identity(self.preset, self.home.cache) != self.account["base_identity"]:
             raise StageFailed(
                 "the base was changed since the adapter was trained on it",
@@ -72,33 +73,16 @@ class Adapter:
     def write_page(self, samples: Sequence[SaidSample] | None = None) -> Path:
         """The run's page with these samples on it; they are kept in the home's logs (None: with those kept there)."""
         if samples is not None:
-            write_list(logs_of(self.home, STAGE, self.fingerprint) / SAMPLES, samples)
+            write_list(logs_of(self.home, LORA.stage, self.fingerprint) / SAMPLES, samples)
         view = run_view(self.home, self.name, self.fingerprint, self.account, self.folder)
         return write_training_page(self.home, view)
 
 
 def find_adapter(home: Home, name: str) -> Adapter:
     """An adapter by name, or 6 or more characters of its fingerprint. Raises UsageError, StoreError."""
-    fingerprint, called = find_named(home.store, "lora", STAGE, name)
-    account = find_artifact(home.store, STAGE, fingerprint)
-    if account is None:
-        raise UsageError(
-            f"the adapter {called!r} is gone: its run was pruned",
-            where=home.store.full(artifact_folder(STAGE, fingerprint)),
-            fix="Train it again with the same command.",
-        )
-    folder = Path(home.store.full(artifact_folder(STAGE, fingerprint)))
-    try:
-        preset = LoraPreset.model_validate_json((folder / PRESET).read_text("utf-8"))
-    except (OSError, ValueError):
-        raise StoreError(
-            "the adapter was trained by another version of vatra", where=str(folder), fix="Train it again."
-        ) from None
-    if called not in list_names(home.store, "lora"):
-        called = next(
-            (n for n, mark in list_names(home.store, "lora").items() if mark == fingerprint), called
-        )
-    return Adapter(home, called, fingerprint, account, preset)
+    found = find_trained(home, LORA, name)
+    preset = read_preset(LoraPreset, found)
+    return Adapter(home, found.name, found.fingerprint, found.account, preset)
 
 
 def sample_adapter(adapter: Adapter, prompts: Sequence[str] | None, max_tokens: int) -> Iterator[SaidSample]:

@@ -17,6 +17,7 @@ from storage.heads import Heads, ManifestHead
 from storage.store import Store
 from tasks.reports import BuildLine
 from tasks.reports.lines import State
+from tasks.training_kinds import LORA, NOVA
 
 #: What a build may be called in an address.
 ADDRESSABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -42,7 +43,7 @@ class Overview:
         heads, problem = standing_heads(self._heads, record)
         summaries: Summaries = {stage: head.summary for stage, head in heads.items()}
         state, stage, told = self._state(record, heads)
-        adapters = [head.account for head in heads.values() if head.account]
+        adapter = heads[LORA.stage].account if LORA.stage in heads else None
         return BuildLine(
             build,
             created=record.created,
@@ -53,7 +54,8 @@ class Overview:
             imports=import_totals(summaries),
             messages=message_totals(summaries),
             corpus=corpus_totals(summaries) if "mix" in summaries else None,
-            adapter=("demo" if adapters[-1].base_is_demo else "trained") if adapters else None,
+            adapter=("demo" if adapter.base_is_demo else "trained") if adapter else None,
+            nova=NOVA.stage in heads,
             decided=deciding_stage(summaries),
             addressable=addressable,
         )

@@ -15,8 +15,9 @@ from schemas.tables import SPLITS
 from storage.home import Home
 from storage.store import translated
 from tasks.corpora import open_corpus, verify_corpus
+from tasks.lora_log import tell_shortfall
 from tasks.reports.templates import tell_time
-from tasks.training_log import tell_bytes, tell_shortfall
+from tasks.training_log import tell_bytes
 from tasks.training_page import needs_told
 
 

@@ -11,14 +11,13 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from models.lora import Measured, Preflight, StepDone, Watcher
-from models.training.watching import StepWatcher
-from schemas.settings import LoraPreset
+from models.training.watching import Measured, StepDone, StepWatcher
 from schemas.settings.loading import lifted_steps
 from storage.home import Home
 from storage.store import translated
 from tasks.progress import listener
 from tasks.reports.templates import tell_time
+from tasks.training_kinds import TrainingKind
 
 STEPS, PREFLIGHT, MEASURED, NOTES, SAMPLES = (
     "steps.jsonl", "preflight.json", "measured.json", "notes.json", "samples.json"
@@ -48,7 +47,7 @@ def write_list(path: Path, items: Sequence[BaseModel]) -> None:
         path.write_text(json.dumps(values, ensure_ascii=False, indent=1), "utf-8")
 
 
-class RunLog(Watcher):
+class RunLog(StepWatcher):
     """Writes down what a run tells of itself, and shows it to whoever listens to stages.
 
     A run that goes on after a crash adds its steps to those of the first try: the last line of a step counts.
@@ -57,26 +56,15 @@ class RunLog(Watcher):
     def __init__(self, stage: str, folder: Path, more: StepWatcher | None = None) -> None:
         with translated("write the log", str(folder)):
             folder.mkdir(parents=True, exist_ok=True)
-        self._stage, self._folder = stage, folder
+        self.stage, self._folder = stage, folder
         self._notes: list[str] = []
         self._more = more or StepWatcher()
-
-    def planned(self, preflight: Preflight) -> None:
-        """Before the first step, and once more when the hours are known."""
-        self._write(PREFLIGHT, preflight.model_dump(mode="json"))
-        needs = f"about {tell_bytes(preflight.memory.total)} of memory on {preflight.device}"
-        if preflight.hours is None:
-            listener().noted(self._stage, f"{preflight.steps:,} steps with {preflight.backend}, {needs}")
-            if short := tell_shortfall(preflight):
-                self.noted(short)
-        else:
-            listener().noted(self._stage, f"about {tell_time(preflight.hours * 3600)} in all")
 
     def noted(self, text: str) -> None:
         """Something that a person should know."""
         self._notes.append(text)
-        self._write(NOTES, self._notes)
-        listener().noted(self._stage, text)
+        self.write(NOTES, self._notes)
+        listener().noted(self.stage, text)
 
     def stepped(self, step: StepDone) -> None:
         """A step is done: written down, and shown with loss, speed and time left."""
@@ -84,49 +72,28 @@ class RunLog(Watcher):
         path = self._folder / STEPS
         with translated("write the log", str(path)), path.open("a", encoding="utf-8") as sink:
             sink.write(json.dumps(line) + "\n")
-        listener().advanced(self._stage, step.step, step.steps, tell_step(step))
+        listener().advanced(self.stage, step.step, step.steps, tell_step(step))
         self._more.stepped(step)
 
     def stopping(self) -> None:
         """Said at once, and on the terminal only: it is nothing to know of a run that goes on later."""
-        listener().noted(
-            self._stage, "stopping: the step is finished and saved first (Ctrl-C again: at once)"
-        )
+        listener().noted(self.stage, "stopping: the step is finished and saved first (Ctrl-C again: at once)")
 
     def measured(self, measured: Measured) -> None:
         """What the run took in the end."""
-        self._write(MEASURED, asdict(measured))
+        self.write(MEASURED, asdict(measured))
 
-    def _write(self, name: str, value: Any) -> None:
+    def write(self, name: str, value: Any) -> None:
+        """A JSON value into the run's log."""
         with translated("write the log", str(self._folder / name)):
             (self._folder / name).write_text(json.dumps(value, ensure_ascii=False, indent=1), "utf-8")
 
 
-def tell_shortfall(plan: Preflight) -> str | None:
-    """What the steps of a run will not come to; None when it reads everything."""
-    left = sum(phase.windows_not_reached for phase in plan.phases)
-    if not left:
-        return None
-    whole = sum(phase.windows for phase in plan.phases)
-    examples = plan.examples + plan.examples_not_reached
-    return (
-        f"Not everything is read: {left:,} of {whole:,} windows are not, and nothing of "
-        f"{plan.examples_not_reached:,} of {examples:,} examples, for max_steps (or less than an epoch) ends it before."
-    )
-
-
-def notes_on(name: str, changes: Mapping[str, Any], preset: LoraPreset) -> list[str]:
-    """What a person should know of a preset before its run begins."""
-    told = []
-    if (steps := lifted_steps(name, changes)) is not None:
-        told.append(f"Epochs were asked for, so the preset's max_steps of {steps:,} does not hold.")
-    if preset.role_names:
-        names = " and ".join(preset.role_names[role] for role in ("user", "assistant"))
-        told.append(
-            f"The names {names} stand in place of the base's own chat format: the adapter answers well only "
-            "to conversations that are written in this way."
-        )
-    return told
+def notes_on_steps(kind: TrainingKind, name: str, changes: Mapping[str, Any]) -> list[str]:
+    """That changes lift the steps that a preset allows, when they do."""
+    if (steps := lifted_steps(kind.presets, name, changes)) is None:
+        return []
+    return [f"Epochs were asked for, so the preset's max_steps of {steps:,} does not hold."]
 
 
 def tell_step(step: StepDone) -> str:

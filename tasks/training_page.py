@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,11 @@ from models.lora.saving import CURVE, SHOWN
 from schemas.settings import LoraPreset
 from schemas.training_run import Need, PhaseRun, Piece, SaidSample, ShownWindow, StepPoint, TrainingRun
 from storage.home import Home
-from storage.store import translated
-from tasks.adapter_names import STAGE, page_of
-from tasks.reports.templates import tell_time
+from tasks.lineage import PRESET, read_origin
 from tasks.reports.training import render_training
-from tasks.trained import PRESET, base_name, read_origin
+from tasks.run_pages import memory_need, time_needs, write_page
+from tasks.trained import base_name
+from tasks.training_kinds import LORA
 from tasks.training_log import (
     MEASURED,
     NOTES,
@@ -35,7 +34,7 @@ def run_view(home: Home, name: str, fingerprint: str, account: dict[str, Any], f
     """The run as its page shows it; what only this machine knows (steps, samples, measurements) is in its logs."""
     preset = LoraPreset.model_validate_json((folder / PRESET).read_text("utf-8"))
     corpus, build = read_origin(folder)
-    logs = logs_of(home, STAGE, fingerprint)
+    logs = logs_of(home, LORA.stage, fingerprint)
     system = [("System prompt", preset.system)] if preset.system else []
     facts = [
         ("Adapter", str(folder)),
@@ -169,26 +168,13 @@ def needs_told(
         Need(part=f"memory: {name}", estimated=getattr(memory, name), note=_PARTS.get(name, ""))
         for name in type(memory).model_fields
     ]
-    taken, hours = measured.get("seconds"), plan.hours
-    peak, held = measured.get("peak_bytes"), measured.get("held_bytes", 0)
-    before = f"; the process held {tell_bytes(held)} before (libraries, mostly)" if held else ""
-    note = "estimated from ten steps; unknown before them"
-    if taken is not None and earlier:
-        note = (
-            f"of all sessions: the run was taken up again, and the last one took {tell_time(taken)}; of those before, "
-            "what passed from their first step to their last"
-        )
     return (
         *parts,
-        Need(part="memory in all", estimated=memory.total,
-             measured=None if peak is None else max(0, peak - held),
-             note=f"{free}; measured is what the training took at its peak{before}"),
+        memory_need(memory.total, measured, free),
         Need(part="disk", estimated=plan.disk_bytes, note=f"{tell_bytes(plan.free_disk_bytes)} free"),
         Need(part="steps", estimated=plan.steps, unit="steps"),
-        Need(part="time", estimated=None if hours is None else hours * 3600,
-             measured=None if taken is None else taken + earlier, unit="seconds", note=note),
-        Need(part="speed", measured=measured.get("tokens_per_second"), unit="tokens/s"),
-    )  # fmt: skip
+        *time_needs(plan.hours, measured, earlier),
+    )
 
 
 _PARTS = {
@@ -203,10 +189,4 @@ _PARTS = {
 
 def write_training_page(home: Home, view: TrainingRun) -> Path:
     """The run's page in the home's reports; returns its path."""
-    path = page_of(home, view.name)
-    with translated("write the report", str(path)):
-        home.reports.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}.part")
-        temporary.write_text(render_training(view), "utf-8")
-        temporary.replace(path)
-    return path
+    return write_page(home, LORA.page_of(home, view.name), render_training(view))

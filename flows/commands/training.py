@@ -1,23 +1,28 @@
-"""`vatra train lora`: an adapter from a corpus; with --dry-run, what that would take."""
+"""`vatra train lora` and `vatra train tribal`: an adapter or a NOVA from a corpus; --dry-run: what that would take."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from flows.commands.session import at_work, flow_runs, print_json, server_for
 from schemas.errors import MissingModel, SettingsError, UsageError
-from schemas.settings.loading import apply_overrides, load_lora_preset
+from schemas.settings.loading import apply_overrides, load_lora_preset, load_tribal_preset
 from storage.home import Home, open_home
 from storage.names import check_name
+from tasks.training_kinds import KINDS, NOVA, TrainingKind
+
+if TYPE_CHECKING:
+    from tasks.running import Run
 
 
 def train(given: argparse.Namespace) -> int:
     """Train, or say what it would take."""
-    changes = preset_changes(given)
-    load_lora_preset(given.preset, changes)
+    kind = next(kind for kind in KINDS if kind.what == given.what)
+    preset, changes = given.preset or kind.default, preset_changes(given)
+    (load_tribal_preset if kind is NOVA else load_lora_preset)(preset, changes)
     if given.name is not None:
         check_name(given.name)
     if given.track is not None:
@@ -25,41 +30,61 @@ def train(given: argparse.Namespace) -> int:
 
         check_tracker(given.track)
     home = open_home(given.home)
-    build, corpus = corpus_of(home, given)
+    asked = (*corpus_of(home, given), preset, changes)
     if given.dry_run:
-        return _tell_plan(given, home, corpus, changes, build)
+        return _tell_plan(given, kind, home, *asked)
+    return _train(given, kind, home, *asked)
+
+
+def _train(
+    given: argparse.Namespace,
+    kind: TrainingKind,
+    home: Home,
+    build: str | None,
+    corpus: str,
+    preset: str,
+    changes: dict[str, Any],
+) -> int:
     with at_work(given, home) as listener, server_for(home) as server:
-        from flows.train_lora import plan_training, train_here
+        from flows.trainings import flow_here, plan_training
         from storage.names import check_free
-        from tasks.adapter_names import NAMES
-        from tasks.training import TRAIN_LORA, adapter_folder, default_name
+        from tasks.training import default_name, trained_folder
 
         listener.waiting("planning")
-        run = plan_training(home, corpus, given.preset, changes, build)
-        name = given.name or default_name(run)
-        mark = run.record.stages[TRAIN_LORA.name]
-        check_free(home.store, NAMES, name, TRAIN_LORA.name, mark, given.overwrite)
+        run = plan_training(kind, home, corpus, preset, changes, build)
+        name = given.name or default_name(kind, run)
+        mark = run.record.stages[kind.stage]
+        check_free(home.store, kind.names, name, kind.stage, mark, given.overwrite)
         with flow_runs(home, server, listener):
-            summary = train_here(
-                corpus, given.preset, changes, name, given.overwrite, str(home.path), given.track, build
+            summary = flow_here(kind)(
+                corpus, preset, changes, name, given.overwrite, str(home.path), given.track, build
             )
-    from flows.closing import print_adapter
-    from tasks.adapter_names import page_of
+    from flows.closing import print_trained
 
-    page = page_of(home, name)
+    page = kind.page_of(home, name)
     told: dict[str, Any] = {
-        "adapter": name,
+        "model" if kind is NOVA else "adapter": name,
         "fingerprint": mark,
         "corpus": corpus,
-        "preset": given.preset,
-        "folder": str(adapter_folder(run)),
-        "named": home.store.full(f"artifacts/{NAMES}/{name}"),
+        "preset": preset,
+        "folder": str(trained_folder(kind, run)),
+        "named": home.store.full(f"artifacts/{kind.names}/{name}"),
         "report": str(page),
+        **(_figures(run) if kind is NOVA else {}),
         **summary.model_dump(include={"cached", "rows_in", "rows_out", "set_aside", "seconds"}),
     }
     console = Console(stderr=given.json, highlight=False, soft_wrap=True, markup=False)
-    print_adapter(console, name, told["named"], str(page))
+    print_trained(console, kind, name, told["named"], str(page))
     return print_json(given, told)
+
+
+def _figures(run: Run) -> dict[str, Any]:
+    """What a NOVA's training came to."""
+    from tasks.training import trained_account
+
+    account = trained_account(NOVA, run) or {}
+    told = ("members", "parameters", "vocab_size", "steps", "tokens", "labels", "before", "after")
+    return {name: account[name] for name in told}
 
 
 def preset_changes(given: argparse.Namespace) -> dict[str, Any]:
@@ -67,11 +92,11 @@ def preset_changes(given: argparse.Namespace) -> dict[str, Any]:
     items = list(given.set)
     for item in items:
         section, dot, rest = item.partition(".")
-        if dot and section in (
-            "lora",
-            "train",
-        ):  # as the settings of a build, or the guide's command line, have it
-            own = rest.removeprefix("lora.").removeprefix("lora_changes.")
+        # As the settings of a build, or the guide's command line, have it.
+        if dot and section in ("lora", "tribal", "train"):
+            own = rest
+            for kind in KINDS:
+                own = own.removeprefix(f"{kind.what}.").removeprefix(f"{kind.what}_changes.")
             raise SettingsError(
                 f"{item!r}: the settings are those of the preset alone",
                 where="--set",
@@ -102,29 +127,33 @@ def corpus_of(home: Home, given: argparse.Namespace) -> tuple[str | None, str]:
     return record.build, record.stages["mix"]
 
 
-def _check_free(
-    given: argparse.Namespace, home: Home, corpus: str, changes: dict[str, Any], build: str | None
-) -> None:
-    """Refuse a name that the training itself would refuse. Raises UsageError."""
-    from flows.train_lora import plan_training
-    from storage.names import check_free
-    from tasks.adapter_names import NAMES
-    from tasks.training import TRAIN_LORA
-
-    mark = plan_training(home, corpus, given.preset, changes, build).record.stages[TRAIN_LORA.name]
-    check_free(home.store, NAMES, given.name, TRAIN_LORA.name, mark, given.overwrite)
-
-
 def _tell_plan(
-    given: argparse.Namespace, home: Home, corpus: str, changes: dict[str, Any], build: str | None
+    given: argparse.Namespace,
+    kind: TrainingKind,
+    home: Home,
+    build: str | None,
+    corpus: str,
+    preset: str,
+    changes: dict[str, Any],
 ) -> int:
     """What a run would read and take. Nothing is written but temporary files in the home's cache."""
-    from tasks.planning_training import preflight_lines, preflight_of, rough_lines
-    from tasks.training_log import notes_on
-
-    preset = load_lora_preset(given.preset, changes)
     console = Console(stderr=given.json, highlight=False, soft_wrap=True, markup=False)
-    for note in notes_on(given.preset, changes, preset):
+    tell = _tribal_plan if kind is NOVA else _lora_plan
+    plan = tell(console, home, corpus, preset, changes)
+    if given.name is not None:
+        _check_free(given, kind, home, build, corpus, preset, changes)
+    console.print("Nothing was trained. To do it: the same command without --dry-run.")
+    return print_json(given, {"corpus": corpus, "preset": preset, **plan})
+
+
+def _lora_plan(
+    console: Console, home: Home, corpus: str, name: str, changes: dict[str, Any]
+) -> dict[str, Any]:
+    from tasks.lora_log import notes_on
+    from tasks.planning_training import preflight_lines, preflight_of, rough_lines
+
+    preset = load_lora_preset(name, changes)
+    for note in notes_on(name, changes, preset):
         console.print(note)
     try:
         plan = preflight_of(home, corpus, preset)
@@ -134,7 +163,35 @@ def _tell_plan(
         raise
     for line in preflight_lines(plan):
         console.print(line)
-    if given.name is not None:
-        _check_free(given, home, corpus, changes, build)
-    console.print("Nothing was trained. To do it: the same command without --dry-run.")
-    return print_json(given, {"corpus": corpus, "preset": given.preset, **plan.model_dump(mode="json")})
+    return plan.model_dump(mode="json")
+
+
+def _tribal_plan(
+    console: Console, home: Home, corpus: str, name: str, changes: dict[str, Any]
+) -> dict[str, Any]:
+    from tasks.planning_nova import plan_lines, plan_of
+    from tasks.training_log import notes_on_steps
+
+    for note in notes_on_steps(NOVA, name, changes):
+        console.print(note)
+    plan = plan_of(home, corpus, load_tribal_preset(name, changes))
+    for line in plan_lines(plan):
+        console.print(line)
+    return plan.model_dump(mode="json")
+
+
+def _check_free(
+    given: argparse.Namespace,
+    kind: TrainingKind,
+    home: Home,
+    build: str | None,
+    corpus: str,
+    preset: str,
+    changes: dict[str, Any],
+) -> None:
+    """Refuse a name that the training itself would refuse. Raises UsageError."""
+    from flows.trainings import plan_training
+    from storage.names import check_free
+
+    mark = plan_training(kind, home, corpus, preset, changes, build).record.stages[kind.stage]
+    check_free(home.store, kind.names, given.name, kind.stage, mark, given.overwrite)

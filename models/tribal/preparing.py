@@ -91,6 +91,12 @@ def prepare(preset: TribalPreset, corpus: Corpus) -> Prepared:
     return Prepared(preset, tokenizer, members, token_bytes(tokenizer), **splits)
 
 
+def with_split(prepared: Prepared, corpus: Corpus, name: str) -> Prepared:
+    """The same with one split more, which the training left closed. Raises InputError."""
+    split = _split(prepared.preset, prepared.tokenizer, prepared.members, corpus, name)
+    return replace(prepared, **{name: split})
+
+
 def shuffle_labels(split: Split, seed: int) -> Split:
     """The same text with the labels of other conversations: what labels are worth is what this loses.
 

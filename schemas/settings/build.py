@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import Field, WithJsonSchema, field_validator
@@ -9,7 +10,7 @@ from pydantic import Field, WithJsonSchema, field_validator
 from schemas.settings.mixing import MixSettings
 from schemas.settings.model import Settings
 from schemas.settings.notify import NotifySettings
-from schemas.settings.presets import offer_presets
+from schemas.settings.presets import offer_presets, offer_tribal_presets
 from schemas.settings.rules import LanguageList, PatternRules, QualityRules, ToxicityRules
 from schemas.settings.sources import Source, check_names
 from schemas.settings.stages import (
@@ -20,15 +21,20 @@ from schemas.settings.stages import (
     ParseSettings,
 )
 from schemas.settings.training import LoraPreset
+from schemas.settings.tribal import TribalPreset
 
 
-def _of_a_preset(schema: dict[str, Any]) -> None:
+def _of_a_preset(model: type[Settings]) -> Callable[[dict[str, Any]], None]:
     """A form refuses what no model preset has: a misspelt change would be found only when all else is planned."""
-    schema["propertyNames"] = {"enum": list(LoraPreset.model_fields)}
+
+    def tell(schema: dict[str, Any]) -> None:
+        schema["propertyNames"] = {"enum": list(model.model_fields)}
+
+    return tell
 
 
 class TrainSettings(Settings):
-    """What is trained as the last step of a build."""
+    """What is trained as the last steps of a build."""
 
     lora: str | None = Field(
         None,
@@ -40,17 +46,20 @@ class TrainSettings(Settings):
         {},
         title="LoRA changes",
         description='What shall be different from the model preset, like {"epochs": 2, "batch_size": 1}.',
-        json_schema_extra=_of_a_preset,
+        json_schema_extra=_of_a_preset(LoraPreset),
     )
-    tribal: None = Field(
-        None, description="NOVA, trained from scratch, is not built yet: there is nothing to choose."
+    tribal: str | None = Field(
+        None,
+        title="NOVA",
+        description="The tribal transformer to train from the corpus: a NOVA preset. None: no training.",
+        json_schema_extra=offer_tribal_presets,
     )
-
-    @field_validator("tribal", mode="before")
-    @classmethod
-    def _not_yet(cls, value: Any) -> None:
-        if value is not None:
-            raise ValueError("training NOVA (train-tribal) is not built yet; leave this setting out")
+    tribal_changes: dict[str, Any] = Field(
+        {},
+        title="NOVA changes",
+        description='What shall be different from the NOVA preset, like {"epochs": 2, "batch_size": 1}.',
+        json_schema_extra=_of_a_preset(TribalPreset),
+    )
 
 
 #: Where a family's patterns come from: the score stage's business; what is done about a hit is the filter's.

@@ -21,6 +21,7 @@ from schemas.settings.model import Settings
 from schemas.settings.rules import PatternRules, QualityRules, ToxicityRules
 from schemas.settings.stages import AssembleSettings, DedupSettings, LabelSettings, ParseSettings
 from schemas.settings.training import DemoBase, LoraPreset, PretrainedBase
+from schemas.settings.tribal import TribalPreset
 
 
 class Changes(Settings):
@@ -50,6 +51,10 @@ def _section(
     return create_model(label, __base__=Changes, __doc__=model.__doc__, **fields)
 
 
+#: Said of every field of a preset's changes.
+_AS_IN_PRESET = "Empty: as in the preset."
+
+
 class PresetChanges(Settings):
     """What shall be different from the model preset. Empty: as in the preset."""
 
@@ -65,7 +70,7 @@ class PresetChanges(Settings):
 
 def preset_changes() -> type[PresetChanges]:
     """The model of a preset's changes. Of the base any part may be changed, so it is not told which kind it is."""
-    told = "Empty: as in the preset."
+    told = _AS_IN_PRESET
     fields: dict[str, Any] = {name: _optional(info, told) for name, info in LoraPreset.model_fields.items()}
     parts = {**DemoBase.model_fields, **PretrainedBase.model_fields}
     base: dict[str, Any] = {name: _optional(info, told) for name, info in parts.items() if name != "kind"}
@@ -77,6 +82,14 @@ def preset_changes() -> type[PresetChanges]:
     changed = create_model("BaseChanges", __base__=PresetChanges, __doc__=text, **base)
     fields["base"] = (changed, Field(changed(), description=f"{text} {told}"))
     return create_model("PresetChanges", __base__=PresetChanges, __doc__=PresetChanges.__doc__, **fields)
+
+
+def tribal_changes() -> type[PresetChanges]:
+    """The model of a NOVA preset's changes."""
+    fields: dict[str, Any] = {
+        name: _optional(info, _AS_IN_PRESET) for name, info in TribalPreset.model_fields.items()
+    }
+    return create_model("TribalChanges", __base__=PresetChanges, __doc__=PresetChanges.__doc__, **fields)
 
 
 def _optional(info: FieldInfo, empty: str = "Empty: as in the build.") -> tuple[Any, Any]:
@@ -135,6 +148,13 @@ def _filter() -> type[Changes]:
     )
 
 
+def _train(setting: str) -> type[Changes]:
+    """One of the trainings: the preset's name and what is different from it."""
+    label = setting.capitalize()
+    section = _section(f"Train{label}", TrainSettings, only=[setting, f"{setting}_changes"])
+    return _all(f"Train{label}Changes", train=section)
+
+
 _MAKERS: dict[str, Callable[[], type[Changes]]] = {
     "parse": lambda: _all("ParseChanges", parse=_section("Parse", ParseSettings)),
     "score": _score,
@@ -143,5 +163,6 @@ _MAKERS: dict[str, Callable[[], type[Changes]]] = {
     "dedup": lambda: _all("DedupChanges", dedup=_section("Dedup", DedupSettings)),
     "label": lambda: _all("LabelChanges", label=_section("Label", LabelSettings)),
     "mix": lambda: _all("MixChanges", mix=_section("Mix", MixSettings)),
-    "train-lora": lambda: _all("TrainChanges", train=_section("Train", TrainSettings, without=["tribal"])),
+    "train-lora": lambda: _train("lora"),
+    "train-tribal": lambda: _train("tribal"),
 }

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from schemas.errors import SettingsError
 from schemas.settings.build import BuildSettings
+from schemas.settings.complaints import settings_error
 from schemas.settings.evaluations import read_evaluation
 from schemas.settings.mixtures import WHOLE, anchor_mixture, lay_mixture, without_contract
 from schemas.settings.presets import preset_names
 from schemas.settings.rules import PatternRules, Rule
 from schemas.settings.stages import DedupSettings
 from schemas.settings.training import LoraPreset
+from schemas.settings.tribal import TribalPreset
 from schemas.settings.yamls import mapping_of, parse_yaml, read_settings_text, read_yaml
 
 #: What the file of a preset of one's own is called.
-_FILES = {"build": "build preset file", "mixture": "mixture file", "train": "model preset file"}
+_FILES = {
+    "build": "build preset file",
+    "mixture": "mixture file",
+    "train": "model preset file",
+    "tribal": "NOVA preset file",
+}
+
+Preset = TypeVar("Preset", LoraPreset, TribalPreset)
 
 
 def preset_values(kind: str, name: str) -> dict[str, Any]:
@@ -48,18 +56,27 @@ def load_lora_preset(name: str, changes: Mapping[str, Any] | None = None) -> Lor
 
     Who asks for epochs gets them: the preset's own max_steps does not hold then.
     """
-    lifted = {} if lifted_steps(name, changes or {}) is None else {"max_steps": None}
+    return _load_preset("train", LoraPreset, name, changes or {})
+
+
+def load_tribal_preset(name: str, changes: Mapping[str, Any] | None = None) -> TribalPreset:
+    """The same for a NOVA preset. Raises SettingsError."""
+    return _load_preset("tribal", TribalPreset, name, changes or {})
+
+
+def _load_preset(kind: str, model: type[Preset], name: str, changes: Mapping[str, Any]) -> Preset:
+    lifted = {} if lifted_steps(kind, name, changes) is None else {"max_steps": None}
     try:
-        return LoraPreset.model_validate(_merge(preset_values("train", name), {**(changes or {}), **lifted}))
+        return model.model_validate(_merge(preset_values(kind, name), {**changes, **lifted}))
     except ValidationError as error:
-        raise settings_error(error, LoraPreset, f"model preset {name}") from None
+        raise settings_error(error, model, f"model preset {name}") from None
 
 
-def lifted_steps(name: str, changes: Mapping[str, Any]) -> int | None:
+def lifted_steps(kind: str, name: str, changes: Mapping[str, Any]) -> int | None:
     """The preset's max_steps where changes that name epochs, and no max_steps, lift it; else None."""
     if "epochs" not in changes or "max_steps" in changes:
         return None
-    steps: int | None = preset_values("train", name).get("max_steps")
+    steps: int | None = preset_values(kind, name).get("max_steps")
     return steps
 
 
@@ -212,32 +229,6 @@ def _seal_evaluations(dedup: DedupSettings) -> DedupSettings:
     return dedup.model_copy(update={"prompts": dedup.prompts + read, "evaluations": ()})
 
 
-def settings_error(error: ValidationError, model: type[BaseModel], where: str) -> SettingsError:
-    """One clear line from pydantic's report; an unknown key is answered with the nearest valid one."""
-    errors = error.errors(include_url=False)
-    # A misspelt key is the cause of the missing one that is reported before it.
-    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
-    path = _without_tags(model, [str(part) for part in first["loc"]])
-    key = ".".join(path) or "the settings"
-    if first["type"] == "extra_forbidden":
-        known = _keys_at(model, path[:-1])
-        near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
-        prefix = ".".join([*path[:-1], ""])
-        valid = f"Valid here: {', '.join(known)}." if known else None
-        fix = f"Did you mean {prefix}{near[0]}?" if near else valid
-        return SettingsError(f"unknown setting {key}", where=where, fix=fix)
-    reason = first["msg"].removeprefix("Value error, ")
-    shown = first.get("input")
-    # What stands under `notify` may hold a token, wherever it was put by mistake.
-    tellable = isinstance(shown, (int, float, bool)) or (_short(shown) and path[:1] != ["notify"])
-    got = f" (got {shown!r})" if tellable else ""
-    return SettingsError(f"setting {key}: {reason[:1].lower()}{reason[1:]}{got}", where=where)
-
-
-def _short(value: object) -> bool:
-    return isinstance(value, str) and len(value) <= 60
-
-
 def _rules(values: Any, where: str) -> list[Rule]:
     if not isinstance(values, list):
         raise SettingsError("a rule file is a list of patterns, or of {name, pattern}", where=where)
@@ -269,37 +260,3 @@ def _anchor_files(values: dict[str, Any], folder: Path) -> None:
             section[key] = [str(folder / str(name)) for name in section[key]]
     if isinstance(values.get("mix"), dict):
         anchor_mixture(values["mix"], folder)
-
-
-def _keys_at(model: type[BaseModel], path: list[str]) -> list[str]:
-    """The keys that are valid at a place; numbers of elements are passed over."""
-    current: list[Any] = [model]
-    for part in path:
-        fields = [one.model_fields[part] for one in current if part in getattr(one, "model_fields", {})]
-        if fields:
-            current = _models_in(fields[0].annotation)
-        elif not part.isdigit():
-            return []
-    return list(dict.fromkeys(key for one in current for key in getattr(one, "model_fields", {})))
-
-
-def _models_in(annotation: Any) -> list[Any]:
-    """The models that a field may hold, itself or as elements."""
-    if hasattr(annotation, "model_fields"):
-        return [annotation]
-    return [model for member in get_args(annotation) for model in _models_in(member)]
-
-
-def _without_tags(model: type[BaseModel], path: list[str]) -> list[str]:
-    """The path as a person wrote it: pydantic puts the kind of a union's member between the keys."""
-    kept: list[str] = []
-    for part in path:
-        field = model.model_fields.get(kept[-1]) if kept else None
-        if len(kept) == 1 and field is not None and field.discriminator and part != field.discriminator:
-            kinds = {
-                str(m.model_fields[str(field.discriminator)].default) for m in _models_in(field.annotation)
-            }
-            if part in kinds:
-                continue
-        kept.append(part)
-    return kept

@@ -199,6 +199,14 @@ class Records(Settings):
         None,
         description="When it was said: ISO 8601, or seconds or milliseconds since 1970. mix.holdout_after goes by it.",
     )
+    author: ValueOrPath | None = Field(
+        None,
+        description="Who speaks in the assistant's turns; stands in the column `author`, never in a text.",
+    )
+    intensity: ValueOrPath | None = Field(
+        None,
+        description="How much of the author is in these turns, 0 to 1; stands in the column `intensity`.",
+    )
 
 
 class Mapping(Records):

@@ -15,7 +15,7 @@ from pydantic_core import CoreSchema, core_schema
 
 
 def preset_names(kind: str) -> list[str]:
-    """Names of the presets that come with vatra, of one kind (`build`, `mixture` or `train`)."""
+    """Names of the presets that come with vatra, of one kind (`build`, `mixture`, `train` or `tribal`)."""
     folder = resources.files("schemas") / "presets" / kind
     return sorted(Path(entry.name).stem for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 
@@ -28,6 +28,11 @@ def is_preset_file(name: str) -> bool:
 def offer_presets(schema: dict[str, Any]) -> None:
     """Give an optional setting's schema (JSON schema, changed in place) the shipped model presets to choose from."""
     _offer("train", schema)
+
+
+def offer_tribal_presets(schema: dict[str, Any]) -> None:
+    """The same with the shipped NOVA presets."""
+    _offer("tribal", schema)
 
 
 def offer_mixtures(schema: dict[str, Any]) -> None:
@@ -88,8 +93,14 @@ class ModelPresetName(_PresetName):
     def __get_pydantic_json_schema__(
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return {"anyOf": _choices("train")}
+        return {"anyOf": _choices(cls.kinds[0])}
 
     @classmethod
     def _known(cls, value: str) -> _PresetName:
         return cls(value) if is_preset_file(value) else super()._known(value)
+
+
+class TribalPresetName(ModelPresetName):
+    """A preset of a NOVA to train, or the path of a YAML file with one."""
+
+    kinds = ("tribal",)

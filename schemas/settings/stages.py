@@ -10,6 +10,7 @@ from schemas.settings.evaluations import EvaluationSet
 from schemas.settings.model import INTERNAL, Settings
 from schemas.settings.rules import PatternRules, QualityRules, Rule, ToxicityRules
 from schemas.settings.training import LoraPreset
+from schemas.settings.tribal import TribalPreset
 
 
 class ParseSettings(Settings):
@@ -185,3 +186,9 @@ class LoraSettings(Settings):
 
     preset: LoraPreset
     base: str = Field(description="What the base is: `built`, the hub's commit, or the digest of its folder.")
+
+
+class TribalSettings(Settings):
+    """A NOVA training run: the preset's contents, not its name."""
+
+    preset: TribalPreset

@@ -125,7 +125,7 @@ class PartBuilder:
                     data,
                     content_hash,
                     message.author and repaired(message.author),
-                    None,
+                    message.intensity and repaired(message.intensity),
                     message.created,
                     message.model and repaired(message.model),
                     message.rating,

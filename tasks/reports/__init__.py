@@ -4,7 +4,7 @@ from tasks.reports.builds import render_builds, render_problem
 from tasks.reports.collecting import collect_statistics
 from tasks.reports.comparison import render_comparison
 from tasks.reports.context import ReportContext
-from tasks.reports.lines import AdapterLine, BuildLine
+from tasks.reports.lines import BuildLine, TrainedLine
 from tasks.reports.markdown import render_markdown
 from tasks.reports.mixture import account_of_mixture
 from tasks.reports.page import render_page
@@ -14,11 +14,11 @@ from tasks.reports.terminal import render_terminal
 from tasks.reports.validation import render_validation_page
 
 __all__ = [
-    "AdapterLine",
     "BuildLine",
     "ReportContext",
     "Statistics",
     "Tables",
+    "TrainedLine",
     "account_of_mixture",
     "collect_statistics",
     "render_builds",

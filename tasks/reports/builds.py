@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tasks.reports.charts import BOTTOM as MARGIN
 from tasks.reports.charts import HEIGHT, RIGHT, WIDTH
-from tasks.reports.lines import AdapterLine, BuildLine
+from tasks.reports.lines import BuildLine, TrainedLine
 from tasks.reports.reasons import percent, reason_title
 from tasks.reports.story import counted
 from tasks.reports.templates import environment, stylesheet
@@ -15,6 +15,17 @@ from tasks.reports.trends import LEFT, day, draw_trends
 
 #: Reasons of drops that a row names.
 NAMED = 3
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """A list of what was trained: where its pages are served, its titles, its lines."""
+
+    place: str
+    title: str
+    one: str
+    about: str
+    lines: Sequence[TrainedLine]
 
 
 @dataclass(frozen=True)
@@ -28,11 +39,17 @@ class _Row:
     dropped: int
     reasons: str
     examples: int | None
+    trained: str
     state: str
 
 
-def render_builds(lines: Sequence[BuildLine], home: str, adapters: Sequence[AdapterLine] = ()) -> str:
-    """The page of all builds, newest first, and of all adapters. The same lines give the same bytes."""
+def render_builds(
+    lines: Sequence[BuildLine],
+    home: str,
+    adapters: Sequence[TrainedLine] = (),
+    models: Sequence[TrainedLine] = (),
+) -> str:
+    """The page of all builds, newest first, of all adapters and all NOVA models. The same lines give the same bytes."""
     complete = sum(line.state == "complete" for line in lines)
     return (
         environment()
@@ -43,11 +60,19 @@ def render_builds(lines: Sequence[BuildLine], home: str, adapters: Sequence[Adap
             home=home,
             told=f"{counted(len(lines), 'build')}, {complete:,} complete",
             rows=[_row(line) for line in lines],
-            adapters=adapters,
+            trained=_trained(adapters, models),
             trends=draw_trends(lines),
             canvas={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT, "base": HEIGHT - MARGIN},
         )
     )  # fmt: skip
+
+
+def _trained(adapters: Sequence[TrainedLine], models: Sequence[TrainedLine]) -> list[_Trained]:
+    lists = (
+        _Trained("adapters", "Adapters", "Adapter", "Base", adapters),
+        _Trained("nova", "NOVA models", "NOVA", "Members", models),
+    )
+    return [one for one in lists if one.lines]
 
 
 def render_problem(title: str, problem: str) -> str:
@@ -66,6 +91,7 @@ def _row(line: BuildLine) -> _Row:
         dropped=dropped,
         reasons=_reasons(messages.dropped),
         examples=None if line.corpus is None else sum(line.corpus.model_dump().values()),
+        trained=_told_trained(line),
         state=_state(line),
     )
 
@@ -76,9 +102,15 @@ def _reasons(dropped: dict[str, int]) -> str:
     return ", ".join([*named, *([f"{rest:,} for other reasons"] if rest else [])])
 
 
+def _told_trained(line: BuildLine) -> str:
+    told = {"demo": "on the demo base", "trained": "adapter"}[line.adapter] if line.adapter else ""
+    return ", ".join(filter(None, [told, "NOVA" if line.nova else ""])) or "–"
+
+
 def _state(line: BuildLine) -> str:
     if line.state == "stopped" and line.corpus is not None:
-        return "corpus complete; no adapter yet"  # a worker may still be at it
+        missing = "NOVA" if line.stage == "train-tribal" else "adapter"
+        return f"corpus complete; no {missing} yet"  # a worker may still be at it
     if line.state == "stopped":
         return f"stopped before {line.stage}"
     if line.state == "failed":

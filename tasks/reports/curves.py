@@ -51,19 +51,39 @@ class Curves:
     base: int = HEIGHT - BOTTOM
 
 
-def draw_loss(phases: Sequence[PhaseRun]) -> Curves | None:
-    """Training loss as it was and smoothed, and the validation loss before and after each phase."""
+def draw_loss(
+    phases: Sequence[PhaseRun],
+    title: str = "Loss, nats per trained token",
+    held_out: Sequence[tuple[int, float]] = (),
+) -> Curves | None:
+    """Training loss as it was and smoothed, with the validation loss before and after each phase, or as `held_out`
+    has it by step."""
     points = [(p.step, p.loss) for phase in phases for p in phase.steps if math.isfinite(p.loss)]
     if len(points) < 2:
         return None
-    measured = _validation(phases)
+    measured = [(float(step), value, f"validation at step {step:,}: {value:.4f}") for step, value in held_out]
+    measured = [one for one in measured if math.isfinite(one[1])] or _validation(phases)
     values = [loss for _, loss in points] + [loss for _, loss, _ in measured]
     frame = _Frame(1, max(points[-1][0], 2), min(values), max(values))
     lines = [Line("raw", frame.path(_thin(points))), Line("smooth", frame.path(_thin(_smooth(points))))]
     if len(measured) > 1:
         lines.append(Line("held", frame.path([(step, loss) for step, loss, _ in measured])))
     dots = tuple(Dot(frame.x(step), frame.y(loss), title) for step, loss, title in measured)
-    return _curves("Loss, nats per trained token", frame, lines, dots, phases)
+    return _curves(title, frame, lines, dots, phases)
+
+
+def draw_measured(
+    title: str, points: Sequence[tuple[int, float]], phases: Sequence[PhaseRun]
+) -> Curves | None:
+    """Something that was measured every so many steps, on what was held out; None of fewer than two points."""
+    known = [(step, value) for step, value in points if math.isfinite(value)]
+    if len(known) < 2:
+        return None
+    values = [value for _, value in known]
+    last = max([step for step, _ in known] + [p.step for phase in phases for p in phase.steps])
+    frame = _Frame(1, max(last, 2), min(values), max(values))
+    dots = tuple(Dot(frame.x(step), frame.y(value), f"step {step:,}: {value:.4f}") for step, value in known)
+    return _curves(title, frame, [Line("held", frame.path(known))], dots, phases)
 
 
 def draw_rates(phases: Sequence[PhaseRun]) -> Curves | None:

@@ -1,4 +1,4 @@
-"""One build, or one adapter, as one line of a list: what is known of it without opening a table."""
+"""One build, or one trained model, as one line of a list: what is known of it without opening a table."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class BuildLine:
     messages: MessageCounts = field(default_factory=MessageCounts)
     corpus: CorpusCounts | None = None
     adapter: Literal["demo", "trained"] | None = None
+    nova: bool = False
     decided: str | None = None
     addressable: bool = True
 
@@ -39,15 +40,16 @@ class BuildLine:
 
 
 @dataclass(frozen=True)
-class AdapterLine:
-    """An adapter in the list. `name` is its fingerprint where no name leads to it any more.
+class TrainedLine:
+    """An adapter or a NOVA in the list. `name` is its fingerprint where no name leads to it any more; `about` is an
+    adapter's base, or members and size of a NOVA.
 
     `examples` and `steps` are None, and `problem` is one clear line, where it cannot be read.
     """
 
     name: str
     fingerprint: str
-    base: str = ""
+    about: str = ""
     examples: int | None = None
     steps: int | None = None
     problem: str | None = None

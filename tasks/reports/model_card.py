@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from schemas.visible import visible
+from tasks.reports.card_parts import (
+    CorpusFacts,
+    card_header,
+    lineage_section,
+    plain,
+    set_aside_words,
+    settings_section,
+    sources_and_languages,
+    table,
+)
 
-#: What is said of a source whose licence nobody gave.
-UNKNOWN = "not given: find out before you pass the adapter on"
 
+@dataclass(frozen=True, kw_only=True)
+class CardFacts(CorpusFacts):
+    """What a card tells of an adapter; `base_is_local`: the preset names a folder of the machine that trained."""
 
-@dataclass(frozen=True)
-class CardFacts:
-    """What a card tells of the adapter `name`. `sources` maps a source to its distinct examples that were read,
-    `licenses` to its licence; `base_is_local`: the preset names a folder of the machine that trained."""
-
-    name: str
     preset: str
     preset_values: Mapping[str, Any]
     base: str
@@ -28,37 +31,22 @@ class CardFacts:
     base_is_local: bool
     base_license: str | None
     result: Mapping[str, Any]
-    corpus: str
-    build: str | None
-    stages: Mapping[str, str]
-    sources: Mapping[str, int]
-    licenses: Mapping[str, str]
-    languages: Mapping[str, int]
-    filter_settings: Mapping[str, Any]
     template: str | None = None
 
 
 def render_card(facts: CardFacts) -> str:
     """The card as Markdown. The same facts give the same bytes."""
+    more = {} if facts.base_is_demo else {"base_model": facts.base}
     sections = (
-        _header(facts), _opening(facts), _training(facts), _data(facts), _use(facts), _lineage(facts), _settings(facts)
-    )  # fmt: skip
+        card_header(facts, "peft", ("lora", "vatra", "personality"), **more),
+        _opening(facts),
+        _training(facts),
+        _data(facts),
+        _use(facts),
+        lineage_section(facts, "adapter", facts.result["libraries"], facts.template),
+        settings_section(facts, facts.preset_values),
+    )
     return "\n\n".join(sections) + "\n"
-
-
-def _header(facts: CardFacts) -> str:
-    values: dict[str, Any] = {
-        "library_name": "peft",
-        "pipeline_tag": "text-generation",
-        "license": "other",
-        "license_name": "see-sources",
-        "tags": ["lora", "vatra", "personality"],
-    }
-    if not facts.base_is_demo:
-        values["base_model"] = facts.base
-    if known := [code for code in facts.languages if code.isalpha() and len(code) in (2, 3)]:
-        values["language"] = known
-    return f"---\n{yaml.safe_dump(values, sort_keys=False, allow_unicode=True)}---"
 
 
 def _opening(facts: CardFacts) -> str:
@@ -68,7 +56,7 @@ def _opening(facts: CardFacts) -> str:
         else ""
     )
     return (
-        f"# {_plain(facts.name)}\n\nA LoRA adapter, made with this preset: {_plain(facts.preset)}\n\n"
+        f"# {plain(facts.name)}\n\nA LoRA adapter, made with this preset: {plain(facts.preset)}\n\n"
         "**This is an AI.** It is a language model's adapter, trained on conversations; it is not a person, has no "
         "body and no memories of its own, and says things that are not true. Whoever talks with it must be told so, "
         "whatever name and voice it was given." + demo
@@ -93,41 +81,33 @@ def _training(facts: CardFacts) -> str:
         rows.append(("loss on held-out examples, before and after", f"{before:.4f}, {after:.4f}"))
     else:
         rows.append(("loss on held-out examples", "not measured: nothing was held out"))
-    return "## Training\n\n" + _table(("", ""), rows)
+    return "## Training\n\n" + table(("", ""), rows)
 
 
 def _data(facts: CardFacts) -> str:
     result = facts.result
-    set_aside = result["examples_set_aside"]
-    aside = ", ".join(f"{n:,} {_plain(why.replace('_', ' '))}" for why, n in set_aside.items() if n)
-    whole = result["examples"] + sum(set_aside.values())
+    whole = result["examples"] + sum(result["examples_set_aside"].values())
     left = sum(phase["windows_not_reached"] for phase in result["phases"])
     short = f" The steps ended before they came to {left:,} of the windows." if left else ""
     text = (
         f"## Data\n\nRead: {result['examples']:,} of {whole:,} distinct examples, with {result['replies']:,} replies "
         f"to learn; loss lies on {result['trained_tokens']:,} of {result['tokens']:,} tokens. "
-        f"Not read: {aside or 'nothing'}.{short}\n\n"
+        f"Not read: {set_aside_words(result)}.{short}\n\n"
     )
-    rows = [
-        (source, f"{count:,}", facts.licenses.get(source) or UNKNOWN)
-        for source, count in facts.sources.items()
-    ]
     if len(result["phases"]) > 1:
         phases = [
             (f"{phase['number']}. {phase['name']}", f"{phase['examples']:,}", f"{phase['steps']:,}")
             for phase in result["phases"]
         ]
         text += "An example may stand in several phases, as a row in each.\n\n"
-        text += _table(("phase", "rows", "steps"), phases) + "\n\n"
-    text += _table(("source", "examples", "licence"), rows)
-    spoken = ", ".join(f"{_plain(code)} ({count:,})" for code, count in facts.languages.items())
-    return f"{text}\n\nLanguages, by examples: {spoken or 'not known'}."
+        text += table(("phase", "rows", "steps"), phases) + "\n\n"
+    return text + sources_and_languages(facts, "adapter")
 
 
 def _use(facts: CardFacts) -> str:
     values = facts.preset_values
     if names := values.get("role_names"):
-        spoken = _plain(f"{names['user']} and {names['assistant']}")
+        spoken = plain(f"{names['user']} and {names['assistant']}")
         form = f"which writes the names {spoken} in place of the base's own chat format"
     else:
         form = "which is the base's own chat format, in its form for training"
@@ -153,40 +133,6 @@ def _use(facts: CardFacts) -> str:
         "- It may repeat what stands in its conversations, private things included. Look at the corpus before you pass "
         "it on: what was learnt cannot be taken out again."
     )
-
-
-def _lineage(facts: CardFacts) -> str:
-    rows: list[tuple[str, object]] = [("corpus", f"`{facts.corpus}`")]
-    if facts.build:
-        rows.append(("build of the corpus", f"`{_plain(facts.build)}`"))
-    rows += [(f"stage {name}", f"`{mark}`") for name, mark in facts.stages.items()]
-    if facts.template:
-        rows.append(("template", f"`{facts.template}`"))
-    libraries = ", ".join(f"{name} {number}" for name, number in facts.result["libraries"].items())
-    rows.append(("libraries", libraries))
-    return (
-        "## Lineage\n\n`lineage.parquet`, which stands with the adapter, names every example that training read, "
-        "and every one that it measured itself on.\n\n" + _table(("what", "fingerprint"), rows)
-    )
-
-
-def _settings(facts: CardFacts) -> str:
-    kept = json.dumps(facts.filter_settings, indent=2, sort_keys=True, ensure_ascii=False)
-    preset = json.dumps(facts.preset_values, indent=2, ensure_ascii=False)
-    return (
-        f"## Settings\n\nOf the filter:\n\n```json\n{kept}\n```\n\nOf the training:\n\n```json\n{preset}\n```"
-    )
-
-
-def _table(heads: tuple[str, ...], rows: list[Any]) -> str:
-    lines = [" | ".join(heads), " | ".join("---" for _ in heads)]
-    lines += [" | ".join(_plain(cell) for cell in row) for row in rows]
-    return "\n".join(f"| {line} |" for line in lines)
-
-
-def _plain(value: object) -> str:
-    """Text that is no Markdown of its own: names may hold anything."""
-    return visible(str(value), 400).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
 
 
 def merged_card(card: str, dtype: str) -> str:

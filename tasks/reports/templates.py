@@ -21,7 +21,7 @@ LONGEST_SETTINGS = 40_000
 def environment() -> Environment:
     """The environment of the templates that lie beside this module."""
     made = Environment(
-        loader=FunctionLoader(_source),
+        loader=FunctionLoader(source),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -47,10 +47,11 @@ def environment() -> Environment:
 
 def stylesheet() -> Markup:
     """The one style sheet, to be written into the page."""
-    return Markup(_source("style.css"))
+    return Markup(source("style.css"))
 
 
-def _source(name: str) -> str:
+def source(name: str) -> str:
+    """A file that lies beside this module: a template, a style sheet."""
     return (resources.files("tasks.reports") / name).read_text("utf-8")
 
 

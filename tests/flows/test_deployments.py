@@ -72,6 +72,7 @@ def test_names_and_stages(deployments: list[dict[str, Any]]) -> None:
             "build-corpus/adhoc",
             *(f"run-stage/{stage}" for stage in STAGE_NAMES),
             "train-lora/adhoc",
+            "train-tribal/adhoc",
             "maintain/sweep",
         ]
     )
@@ -106,7 +107,8 @@ def test_given_parameters_and_schedules_are_possible(deployments: list[dict[str,
         ({"settings": {"toxicity": {"threshold": 1.5}}}, "1.5 is greater than the maximum of 1"),
         ({"settings": {"languages": ["tlh"]}}, "'tlh' is not one of"),
         ({"settings": {"mix": {"shares": {"claude": 0}}}}, "0 is less than or equal to the minimum of 0"),
-        ({"settings": {"train": {"tribal": "nova"}}}, "'nova' is not of type 'null'"),
+        ({"settings": {"train": {"tribal": "nova"}}}, "'nova' is not valid under any of the given schemas"),
+        ({"settings": {"train": {"tribal_changes": {"rank": 1}}}}, "'rank' is not one of"),
         ({"settings": {"train": {"lora": "dmo"}}}, "'dmo' is not valid under any of the given schemas"),
         ({"settings": {"train": {"lora_changes": {"epoch": 1}}}}, "'epoch' is not one of"),
         ({"preset": "gude"}, "'gude' is not one of"),
@@ -150,33 +152,39 @@ def test_forms_show_nothing_internal(deployments: list[dict[str, Any]]) -> None:
     for name in ("build-corpus/adhoc", "run-stage/dedup", "run-stage/mix"):
         for filled_in in ("semantic_digest", "'own'", "when a build is planned"):
             assert filled_in not in str(form(deployments, name)), name
-    assert shown["train-lora/adhoc"] == {"corpus", "preset", "changes", "name", "overwrite"}
+    for training in ("train-lora/adhoc", "train-tribal/adhoc"):
+        assert shown[training] == {"corpus", "preset", "changes", "name", "overwrite"}
 
 
 def test_drop_downs_are_the_presets(deployments: list[dict[str, Any]]) -> None:
     offered = [*preset_names("build"), *preset_names("mixture")]
     assert form(deployments, "build-corpus/adhoc")["properties"]["preset"]["enum"] == offered
-    shipped, own = form(deployments, "train-lora/adhoc")["properties"]["preset"]["anyOf"]
-    assert shipped["enum"] == preset_names("train")
-    assert own["title"] == "a YAML file"
+    for training, kind in (("train-lora/adhoc", "train"), ("train-tribal/adhoc", "tribal")):
+        shipped, own = form(deployments, training)["properties"]["preset"]["anyOf"]
+        assert shipped["enum"] == preset_names(kind)
+        assert own["title"] == "a YAML file"
 
 
 TRAINING = {"corpus": "4dcd4913fadd866cd5afa0b108229f4c"}
 
 
 @pytest.mark.parametrize(
-    ("parameters", "complaint"),
+    ("what", "parameters", "complaint"),
     [
-        ({"changes": {"epoch": 1}}, "'epoch' was unexpected"),
-        ({"changes": {"rank": 0}}, "0 is less than the minimum of 1"),
-        ({"changes": {"base": {"layer": 1}}}, "'layer' was unexpected"),
-        ({"preset": "dmo"}, "'dmo' is not valid under any of the given schemas"),
+        ("lora", {"changes": {"epoch": 1}}, "'epoch' was unexpected"),
+        ("lora", {"changes": {"rank": 0}}, "0 is less than the minimum of 1"),
+        ("lora", {"changes": {"base": {"layer": 1}}}, "'layer' was unexpected"),
+        ("lora", {"preset": "dmo"}, "'dmo' is not valid under any of the given schemas"),
+        ("tribal", {"changes": {"epoch": 1}}, "'epoch' was unexpected"),
+        ("tribal", {"changes": {"layers": 0}}, "0 is less than the minimum of 1"),
+        ("tribal", {"changes": {"mixing": "sum"}}, "'sum' is not one of"),
+        ("tribal", {"preset": "demo"}, "'demo' is not valid under any of the given schemas"),
     ],
 )
 def test_an_impossible_training_is_refused(
-    deployments: list[dict[str, Any]], parameters: dict[str, Any], complaint: str
+    deployments: list[dict[str, Any]], what: str, parameters: dict[str, Any], complaint: str
 ) -> None:
-    schema = form(deployments, "train-lora/adhoc")
+    schema = form(deployments, f"train-{what}/adhoc")
     assert any(complaint in said for said in refused(schema, {**TRAINING, **parameters}))
 
 
@@ -195,6 +203,24 @@ def test_a_training_of_ones_own_is_not_refused(deployments: list[dict[str, Any]]
     assert GivenChanges.model_validate(changes).given() == {**changes, "packing": True}
 
 
+def test_a_nova_of_ones_own_is_not_refused(deployments: list[dict[str, Any]]) -> None:
+    """Members from the corpus and a lifted limit are nulls that are meant; what is left empty is not said."""
+    from flows.train_tribal import GivenChanges
+
+    changes = {
+        "epochs": 2.0, "max_steps": None, "members": None, "mixing": "concat",
+        "phases": [{"name": "a", "learning_rate": 0.001, "member": "sora", "replay": 0.3}],
+    }  # fmt: skip
+    schema = form(deployments, "train-tribal/adhoc")
+    assert refused(schema, {**TRAINING, "preset": "/home/ana/mine.yaml", "changes": changes}) == []
+    assert schema["properties"]["changes"]["default"] == {}, "a form would send its nulls"
+    given = GivenChanges.model_validate(changes).given()
+    assert {name: given[name] for name in changes if name != "phases"} == {
+        name: value for name, value in changes.items() if name != "phases"
+    }
+    assert given["phases"][0]["member"] == "sora"
+
+
 def leaves(model: Any, path: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
     found: set[tuple[str, ...]] = set()
     for name, info in model.model_fields.items():
@@ -208,7 +234,7 @@ def test_every_setting_belongs_to_the_form_of_one_stage() -> None:
     told = [leaf for found in per_stage.values() for leaf in found]
     assert len(told) == len(set(told)), "a setting in two forms"
     # Notices are no stage's: a rerun keeps those of its build.
-    elsewhere = {leaf for leaf in leaves(BuildSettings) if leaf[0] == "notify"} | {("train", "tribal")}
+    elsewhere = {leaf for leaf in leaves(BuildSettings) if leaf[0] == "notify"}
     # Other sources are other inputs: those of a rerun are its build's.
     elsewhere |= {("sources",), ("sources_file",)}
     assert set(told) == leaves(BuildSettings) - elsewhere

@@ -190,7 +190,7 @@ def deployed(running: Any, folder: Path) -> dict[str, Any]:
 def test_prefect_itself_deploys_the_same(running: Any, tmp_path: Path) -> None:
     """`prefect deploy --all` reads prefect.yaml, and changes nothing of what `vatra up` has made of it."""
     ours = deployed(running, tmp_path)
-    assert len(ours) == 13
+    assert len(ours) == 15
     own = {"PREFECT_API_URL": running["told"]["api"], "PREFECT_API_AUTH_STRING": "me:secret"}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     done = subprocess.run(

@@ -10,10 +10,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from flows.train_lora import plan_training
+from flows.trainings import plan_training
 from schemas.errors import UsageError
 from storage.home import open_home
+from tasks.lora_training import LORA_TRAINING
 from tasks.training import _train
+from tasks.training_kinds import LORA
 from tests.flows.conftest import Answer, Built, vatra
 
 FAST = ("--preset", "demo", "--set", "max_steps=2", "--set", "base.layers=1", "--batch-size", 2)
@@ -158,10 +160,10 @@ def test_a_preset_that_changes_under_a_planned_training_stops_it(
     mine.write_text(
         "description: x\nbase: {kind: built, layers: 1}\ntarget_modules: [q_proj]\nmax_steps: 1\n"
     )
-    run = plan_training(open_home(built.home), trained.object["corpus"], str(mine))
+    run = plan_training(LORA, open_home(built.home), trained.object["corpus"], str(mine))
     mine.write_text(mine.read_text() + "learning_rate: 0.5\n")
     with pytest.raises(UsageError, match="was changed after this training was planned"):
-        _train(run, tmp_path / "out", tmp_path / "work", "x", None)
+        _train(LORA_TRAINING, run, tmp_path / "out", tmp_path / "work", "x", None)
     assert not (tmp_path / "out").exists()
 
 

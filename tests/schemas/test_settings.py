@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -17,6 +18,7 @@ from schemas.settings.loading import (
     apply_overrides,
     load_build_settings,
     load_lora_preset,
+    load_tribal_preset,
     preset_names,
     resolve_rules,
     seal,
@@ -35,7 +37,8 @@ def written(folder: Path, name: str, text: str) -> Path:
 
 def test_presets_are_where_they_are_looked_for() -> None:
     found = {(path.parent.relative_to(PRESETS).as_posix(), path.stem) for path in SHIPPED}
-    assert found == {(kind, name) for kind in ("build", "mixture", "train") for name in preset_names(kind)}
+    kinds = ("build", "mixture", "train", "tribal")
+    assert found == {(kind, name) for kind in kinds for name in preset_names(kind)}
     assert {("build", "default"), ("build", "guide"), ("build", "offline"), ("train", "demo")} <= found
 
 
@@ -53,11 +56,17 @@ def test_every_shipped_preset_loads_and_describes_itself(path: Path) -> None:
             Phase.model_validate(phase).model_dump(mode="json") for phase in given.get("phases", [])
         ]
     else:
-        loaded = load_lora_preset(path.stem).model_dump()
+        load = load_tribal_preset if path.parent.name == "tribal" else load_lora_preset
+        loaded = load(path.stem).model_dump()
     for key, value in given.items():
-        got = loaded[key]
-        shown = {name: got[name] for name in value} if isinstance(value, dict) else got
-        assert (list(shown) if isinstance(shown, tuple) else shown) == value
+        assert said(loaded[key], value) == value
+
+
+def said(got: Any, value: Any) -> Any:
+    """Of what was loaded the part that the file says."""
+    if isinstance(value, dict):
+        return {name: said(got[name], part) for name, part in value.items()}
+    return [said(*pair) for pair in zip(got, value, strict=True)] if isinstance(value, list) else got
 
 
 def test_default_preset_is_the_defaults() -> None:

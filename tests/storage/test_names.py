@@ -9,6 +9,8 @@ from storage.names import find_named, give_name, list_names
 from storage.store import Store
 
 ONE, OTHER = "1" * 32, "12" * 16
+#: What an adapter is called, and how the first one is made.
+WORDS = ("adapter", "vatra train lora --preset demo")
 
 
 @pytest.fixture
@@ -26,8 +28,8 @@ def test_a_name_stands_for_an_artifact_wherever_the_home_is(store: Store, tmp_pa
     moved = Store(str(tmp_path / "moved"))
     assert (tmp_path / "moved/artifacts/lora/ada/train.json").read_text() == ONE
     assert list_names(moved, "lora") == {"ada": ONE}
-    assert find_named(moved, "lora", "train-lora", "ada") == (ONE, "ada")
-    assert find_named(moved, "lora", "train-lora", OTHER[:6]) == (OTHER, OTHER[:6])
+    assert find_named(moved, "lora", "train-lora", "ada", *WORDS) == (ONE, "ada")
+    assert find_named(moved, "lora", "train-lora", OTHER[:6], *WORDS) == (OTHER, OTHER[:6])
 
 
 def test_a_name_is_not_taken_from_another_run(store: Store) -> None:
@@ -62,14 +64,14 @@ def test_names_that_are_no_folders(store: Store, name: str) -> None:
 def test_no_such_adapter_and_too_little_of_a_fingerprint(store: Store) -> None:
     give_name(store, "lora", "ada", "train-lora", ONE)
     with pytest.raises(UsageError, match=r"no adapter 'drew'.*There are: ada"):
-        find_named(store, "lora", "train-lora", "drew")
+        find_named(store, "lora", "train-lora", "drew", *WORDS)
     for number in range(25):
         give_name(store, "lora", f"b{number}", "train-lora", ONE)
     with pytest.raises(UsageError, match=r"There are: ada, b0, .*, b\d+ and 6 more"):
-        find_named(store, "lora", "train-lora", "drew")
+        find_named(store, "lora", "train-lora", "drew", *WORDS)
     with pytest.raises(UsageError, match="no adapter"):
-        find_named(store, "lora", "train-lora", "../../etc")
+        find_named(store, "lora", "train-lora", "../../etc", *WORDS)
     twin = "1" * 31 + "2"
     Path(store.full(f"artifacts/train-lora/{twin}")).mkdir()
     with pytest.raises(UsageError, match="2 artifacts begin"):
-        find_named(store, "lora", "train-lora", "111111")
+        find_named(store, "lora", "train-lora", "111111", *WORDS)

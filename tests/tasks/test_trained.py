@@ -12,7 +12,8 @@ import pytest
 
 from schemas.errors import StoreError
 from schemas.settings.loading import load_lora_preset
-from tasks.trained import LINEAGE, _told_preset, base_name, read_origin, write_lineage
+from tasks.lineage import LINEAGE, read_origin, write_lineage
+from tasks.trained import _told_preset, base_name
 from tasks.training_page import left_aside
 from tests.schemas.rows import MemoryDataset, an_id, table
 

@@ -9,7 +9,8 @@ from typing import Any
 from models.lora import Preflight
 from models.lora.memory import Memory
 from schemas.settings.loading import load_lora_preset
-from tasks.training_log import STEPS, earlier_seconds, notes_on, tell_shortfall
+from tasks.lora_log import notes_on, tell_shortfall
+from tasks.training_log import STEPS, earlier_seconds
 from tasks.training_page import needs_told
 
 PHASE = {

@@ -70,11 +70,23 @@ def _reads_whole(records: Mapping) -> bool:
 def _values(records: Records) -> Iterator[Sequence[str]]:
     for split in records.text_split:
         yield from paths_of(split.text)
-    for value in (*records.fields.values(), records.id, records.rating, records.title, records.created_at):
-        if value is not None:
-            yield from paths_of(value)
+    for value in (*records.fields.values(), *_about(records)):
+        yield from paths_of(value)
     if isinstance(records, Narrative):
         yield from paths_of(records.text)
+
+
+def _about(records: Records) -> Iterator[Value]:
+    """What is said of a record beside its texts."""
+    values = (
+        records.id,
+        records.rating,
+        records.title,
+        records.created_at,
+        records.author,
+        records.intensity,
+    )
+    yield from (value for value in values if value is not None)
 
 
 def _turn_needs(turn: Turn, level: int) -> Iterator[Need]:
@@ -104,11 +116,7 @@ def _turns(records: Records) -> tuple[Turn, ...]:
 def _all_values(records: Records) -> Iterator[Value]:
     yield from (split.text for split in records.text_split)
     yield from records.fields.values()
-    yield from (
-        value
-        for value in (records.id, records.rating, records.title, records.created_at)
-        if value is not None
-    )
+    yield from _about(records)
     if isinstance(records, Narrative):
         yield records.text
     if isinstance(records, Mapping):

@@ -53,6 +53,7 @@ class Recipe:
         self._aside = [(why, maker(value)) for why, value in getattr(records, "aside", {}).items()]
         self._id, self._title, self._rating = map(_optional, (records.id, records.title, records.rating))
         self._created = _optional(records.created_at) if records.created_at else None
+        self._author, self._intensity = map(_optional, (records.author, records.intensity))
         self._flags = [PLAIN_TEXT] if isinstance(records, Narrative) and records.stands_alone else []
 
     def exploded(self, record: Record, level: int | None = None) -> Iterator[Record | Left]:
@@ -96,6 +97,7 @@ class Recipe:
             title=self._title(record),
             category=self._source.category,
         )
+        self._attribute(parsed, record)
         if self._created is not None:
             self._date(parsed, self._created(record))
         said = self._id(record)
@@ -111,6 +113,13 @@ class Recipe:
                 continue
             parsed.set_aside[reason] += 1
         return parsed
+
+    def _attribute(self, parsed: ParsedConversation, record: Record) -> None:
+        """Who speaks in the replies, and how much of them it is, where the source says so."""
+        author, intensity = self._author(record), self._intensity(record)
+        for message in parsed.messages:
+            if message.role == "assistant":
+                message.author, message.intensity = author, intensity
 
     @staticmethod
     def _date(parsed: ParsedConversation, said: str | None) -> None:

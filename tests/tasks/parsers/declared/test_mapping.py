@@ -331,3 +331,25 @@ def test_two_files_of_other_shapes_are_both_told(
     assert (found.tally["kept"], found.tally["failed"], found.tally["set_aside:missing:a"]) == (1, 1, 1)
     warned = [line for row in found.imports for line in row["warnings"]]
     assert "left out, missing:a: 1, first at line 2" in warned
+
+
+def test_who_speaks_stands_beside_the_replies_alone(run: Callable[..., SimpleNamespace]) -> None:
+    rows = [{"q": "q", "a": "a", "who": "Sora", "much": 0.9}, {"q": "p", "a": "b", "who": "", "much": None}]
+    found = run(rows, mapping={**QA, "author": "who", "intensity": "much"})
+    assert [(each["role"], each["author"], each["intensity"]) for each in found.messages] == [
+        ("user", None, None),
+        ("assistant", "Sora", "0.9"),
+        ("user", None, None),
+        ("assistant", None, None),
+    ]
+    story = run([{"text": "told"}], narrative={"author": {"constant": "Ion Creangă"}, "prompts": ["Tell."]})
+    assert [(each["author"], each["content"]) for each in story.messages] == [
+        (None, "Tell."),
+        ("Ion Creangă", "told"),
+    ]
+
+
+def test_a_column_of_authors_that_is_not_there_is_refused(run: Callable[..., SimpleNamespace]) -> None:
+    for name in ("author", "intensity"):
+        told = run([{"q": "q", "a": "a"}], mapping={**QA, name: "who"}, expect=InputError)
+        assert "no record has the column 'who'" in told
