@@ -75,6 +75,7 @@ class NovaAttention(CausalAttention):
     def __init__(self, config: NovaConfig, layer_idx: int) -> None:
         super().__init__(config, config.d_model, config.d_model, config.n_heads, layer_idx, bias=True)
         self.out = nn.Linear(config.d_model, config.d_model)
+        self.out.first_std = config.residual_std
 
     def forward(
         self, hidden: torch.Tensor, attention_mask: torch.Tensor | None, past_key_values: Any, **kwargs: Any
@@ -95,6 +96,7 @@ class NovaBlock(GradientCheckpointingLayer):  # type: ignore[misc]
         self.up = nn.Linear(config.d_model, 4 * config.d_model)
         self.activation = nn.GELU(approximate="tanh")
         self.down = nn.Linear(4 * config.d_model, config.d_model)
+        self.down.first_std = config.residual_std
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import field
 from typing import Any
 
@@ -65,9 +66,28 @@ class NovaConfig(PreTrainedConfig):  # type: ignore[misc]
         """Layers of a cache: one per block and, behind them, the detector's."""
         return self.n_layers + int(self.detector == "learned")
 
+    @property
+    def residual_std(self) -> float:
+        """How wide a matrix begins that leads back into the residual stream, to which 2 * n_layers of them add."""
+        return self.initializer_range / math.sqrt(2 * self.n_layers)
+
     def _check(self) -> None:
         if not self.members or len({name.casefold() for name in self.members}) < len(self.members):
             raise ValueError(f"members must be different names, the core first; not {self.members}")
+        for name in (
+            "vocab_size",
+            "d_model",
+            "n_layers",
+            "n_heads",
+            "context",
+            "member_rank",
+            "detector_dim",
+        ):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; 1 is the least")
+        for name in ("dropout", "resonance_limit", "label_loss_weight"):
+            if not 0 <= getattr(self, name) < (1 if name == "dropout" else math.inf):
+                raise ValueError(f"{name} is {getattr(self, name)}, which is out of its range")
         if self.d_model % self.n_heads:
             raise ValueError(f"d_model {self.d_model} is not a multiple of n_heads {self.n_heads}")
         if self.mixing not in MIXINGS or self.detector not in DETECTORS:

@@ -14,7 +14,8 @@ from torch import nn
 from models.tribal.blocks import CausalAttention
 from models.tribal.configuration import NovaConfig
 
-#: Score of a member that was added and not trained yet: its weight is then exactly 0 in fp32 sums (exp(-18) < 2**-25).
+#: How far the score of a member that was added stands below the mean of the others', and so below their best: its
+#: weight is then lost in fp32 sums (exp(-18) < 2**-25), and the rest keep theirs.
 SILENT = -18.0
 
 
@@ -50,9 +51,8 @@ class ContextDetector(nn.Module):
         new = nn.Linear(
             old.in_features, old.out_features + 1, device=old.weight.device, dtype=old.weight.dtype
         )
-        new.weight.zero_()
-        new.bias.fill_(SILENT)
         new.weight[:-1], new.bias[:-1] = old.weight, old.bias
+        new.weight[-1], new.bias[-1] = old.weight.mean(0), old.bias.mean() + SILENT
         self.score = new
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import torch
 from torch import nn
+from transformers.initialization import no_init_weights
 
 from models.tribal.configuration import NovaConfig
 
@@ -17,8 +20,11 @@ class ResidualMixing(nn.Module):
     def __init__(self, config: NovaConfig) -> None:
         super().__init__()
         self.rank, self.slots = config.member_rank, len(config.members) - 1
-        self.down = nn.Linear(config.d_model, self.slots * self.rank, bias=False)
-        self.up = nn.Linear(self.slots * self.rank, config.d_model, bias=False)
+        # torch warns of first values for a matrix without elements: a core alone has two of them.
+        with nullcontext() if self.slots else no_init_weights():
+            self.down = nn.Linear(config.d_model, self.slots * self.rank, bias=False)
+            self.up = nn.Linear(self.slots * self.rank, config.d_model, bias=False)
+        self.up.first_std = 0.0
 
     def forward(self, embedded: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
         """[B, T, d] and weights [B, T, N] to [B, T, d]."""

@@ -10,7 +10,6 @@ Importing this module registers it: `AutoModelForCausalLM.from_pretrained(folder
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,15 +79,13 @@ class NovaPreTrainedModel(PreTrainedModel):  # type: ignore[misc]
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        """Normal weights; paths into the residual stream smaller by sqrt(2 * layers); members begin silent."""
+        """Normal weights; paths into the residual stream smaller by sqrt(2 * layers); members begin silent.
+
+        The library asks only for modules that hold weights themselves, so a matrix that begins otherwise says so.
+        """
         super()._init_weights(module)
-        small = self.config.initializer_range / math.sqrt(2 * self.config.n_layers)
-        if isinstance(module, NovaAttention):
-            init.normal_(module.out.weight, mean=0.0, std=small)
-        elif isinstance(module, NovaBlock):
-            init.normal_(module.down.weight, mean=0.0, std=small)
-        elif isinstance(module, ResidualMixing):
-            init.zeros_(module.up.weight)
+        if isinstance(module, nn.Linear) and hasattr(module, "first_std"):
+            init.normal_(module.weight, mean=0.0, std=module.first_std)
         elif isinstance(module, ConcatMixing):
             init.ones_(module.patterns)
         elif isinstance(module, TribalResonance):
@@ -135,7 +132,7 @@ class NovaModel(NovaPreTrainedModel):
         **kwargs: Any,
     ) -> NovaModelOutput:
         """Token ids [B, T] (or embeddings [B, T, d]) to hidden states. `position_ids` that begin anew within a row
-        keep packed windows apart. Raises ValueError for more tokens than the context holds.
+        keep packed windows apart, where there is no `attention_mask`. Raises ValueError for more tokens than the context holds.
         """
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("give either input_ids or inputs_embeds")
@@ -159,7 +156,7 @@ class NovaModel(NovaPreTrainedModel):
         alpha = log_alpha.exp().to(embedded.dtype)
         hidden = self.dropout(self.mixing(embedded, alpha) + self.position_embedding(position_ids))
         for block in self.blocks:
-            hidden = block(hidden, mask, past_key_values, **kwargs)
+            hidden = block(hidden, mask, past_key_values=past_key_values, **kwargs)
         hidden = self.resonance(self.norm(hidden), alpha)
         return NovaModelOutput(last_hidden_state=hidden, log_alpha=log_alpha, past_key_values=past_key_values)
 
@@ -179,11 +176,13 @@ class NovaModel(NovaPreTrainedModel):
             places = (attention_mask.long().cumsum(-1) - 1).clamp(min=0)[:, -length:]
         else:
             places = (torch.arange(length, device=embedded.device) + seen).unsqueeze(0)
-        # Looked at only when there are so many tokens that some may be too far: it waits for the device.
-        if isinstance(seen, int) and seen + length > limit and int(places.max()) >= limit:
-            raise ValueError(
-                f"{seen + length} tokens are more than the context of {limit} that this NOVA has"
-            )
+        if torch.compiler.is_compiling():
+            return places
+        # To look at them waits for an accelerator: there only when there are so many that some may be too far.
+        many = isinstance(seen, int) and seen + length > limit
+        if (many or places.device.type == "cpu") and places.numel() and int(places.max()) >= limit:
+            found = int(places.max()) + 1
+            raise ValueError(f"{found} tokens are more than the context of {limit} that this NOVA has")
         return places
 
 
@@ -270,19 +269,25 @@ class NovaForCausalLM(NovaPreTrainedModel, GenerationMixin):  # type: ignore[mis
     def add_member(self, name: str) -> None:
         """A further member, at the end of the list. What the model says stays as it was until it is trained.
 
-        Raises UsageError in concat mode and for a name that is taken.
+        Raises UsageError in concat mode, without a detector and for a name that is empty or taken.
         """
         if self.config.mixing != "residual":
             raise UsageError(
                 f"{name!r} cannot be added: in concat mode the members' widths sum to d_model, so there is no room",
                 fix="Train a NOVA with mixing: residual, whose members are slots of their own.",
             )
+        if self.config.detector != "learned":
+            raise UsageError(
+                f"{name!r} cannot be added: without a detector every member weighs the same, so all would change",
+                fix="Train a NOVA with a learned detector.",
+            )
+        if not name.strip():
+            raise UsageError("a member needs a name", fix="Give one with at least one letter.")
         if name.casefold() in {member.casefold() for member in self.config.members}:
             raise UsageError(f"{name!r} is a member already", fix="Choose another name.")
         self.config.members = [*self.config.members, name]
         inner: Any = self.model
-        if inner.detector is not None:
-            inner.detector.grow()
+        inner.detector.grow()
         inner.mixing.grow(self.config.initializer_range)
         inner.resonance.grow()
 

@@ -41,6 +41,7 @@ def open_nova(folder: Path, *, attention: str = "sdpa", dtype: str = "auto") -> 
     Raises UsageError for what is no NOVA, StoreError for a checkpoint that lacks weights or has others.
     """
     check_folder(folder)
+    from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
     from transformers import AutoTokenizer
 
@@ -54,9 +55,18 @@ def open_nova(folder: Path, *, attention: str = "sdpa", dtype: str = "auto") -> 
                 dtype=dtype,
                 local_files_only=True,
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,  # they are told below
             )
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
+        except (
+            SafetensorError,
+            StrictDataclassError,
+            OSError,
+            ValueError,
+            TypeError,
+            KeyError,
+            RuntimeError,
+        ) as error:
             raise StoreError(
                 f"the model cannot be read ({type(error).__name__})", where=str(folder), fix=_AGAIN
             ) from None
@@ -67,4 +77,7 @@ def open_nova(folder: Path, *, attention: str = "sdpa", dtype: str = "auto") -> 
                 where=str(folder),
                 fix=_AGAIN,
             )
+    broken = sum(not bool(weight.isfinite().all()) for weight in model.parameters())
+    if broken:
+        raise StoreError(f"{broken} weights hold what is not a number", where=str(folder), fix=_AGAIN)
     return model.eval(), tokenizer
