@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from models.chat_tokenizer import train_tokenizer
+from models.tribal import plan_tribal
 from models.tribal.batches import IGNORED
 from models.tribal.labels import NOBODY
 from models.tribal.preparing import Prepared, prepare, shuffle_labels
@@ -178,3 +179,13 @@ def test_a_shard_that_is_no_parquet_file(preset: TribalPreset, tmp_path: Path, c
 def test_the_first_token_of_a_window_carries_no_loss(prepared: Prepared) -> None:
     batch = prepared.collator(prepared.train)([[number] for number in range(len(prepared.train.windows))])
     assert (batch["labels"][:, 0] == IGNORED).all()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"members": tuple("abcdefghijklmnopqrst")}, {"members": None, "member_widths": (16, 16)}]
+)
+def test_widths_that_the_members_do_not_fit(
+    corpus: Corpus, preset: TribalPreset, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    with pytest.raises(SettingsError, match=r"\d+ members need as many widths"):
+        plan_tribal(changed(preset, mixing="concat", **changes), corpus, tmp_path)
