@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -189,3 +190,22 @@ def test_widths_that_the_members_do_not_fit(
 ) -> None:
     with pytest.raises(SettingsError, match=r"\d+ members need as many widths"):
         plan_tribal(changed(preset, mixing="concat", **changes), corpus, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("voices", "note"),
+    [(("Nova", "Sora", "Lumin", "Sophia"), None), (("Nova", "Sora"), "No labelled turn.*for: lumin, sophia"),
+     ((), "No turn of the training split says which member speaks")],
+)  # fmt: skip
+def test_members_who_never_speak_are_told(
+    preset: TribalPreset, write_shard: WriteShard, tmp_path: Path, voices: tuple[str, ...], note: str | None
+) -> None:
+    rows = [
+        [{**message, "author": message["author"] if message["author"] in voices else None} for message in row]
+        for row in conversations(0, 40)
+    ]
+    shard = write_shard(tmp_path / "train.parquet", rows)
+    shards = {"train": [shard], "validation": [write_shard(tmp_path / "validation.parquet", rows[:4])]}
+    notes = plan_tribal(preset, shards, tmp_path / "work").notes
+    assert len(notes) == (note is not None)
+    assert note is None or re.search(note, notes[0])
