@@ -94,7 +94,8 @@ def prepare(preset: TribalPreset, corpus: Corpus) -> Prepared:
 def with_split(prepared: Prepared, corpus: Corpus, name: str) -> Prepared:
     """The same with one split more, which the training left closed. Raises InputError."""
     split = _split(prepared.preset, prepared.tokenizer, prepared.members, corpus, name)
-    return replace(prepared, **{name: split})
+    values: dict[str, Any] = {name: split}
+    return replace(prepared, **values)
 
 
 def shuffle_labels(split: Split, seed: int) -> Split:
