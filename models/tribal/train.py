@@ -19,7 +19,7 @@ from models.tribal.corpus import Corpus
 from models.tribal.curriculum import Fitted, fit
 from models.tribal.job import Job, build_nova, plan_job
 from models.tribal.plan import TribalPlan
-from models.tribal.preparing import with_split
+from models.tribal.preparing import with_test
 from models.tribal.reached import windows_read, write_seen
 from models.tribal.result import TribalResult
 from models.tribal.watching import Watcher
@@ -105,7 +105,7 @@ def _evaluate(job: Job, fitted: Fitted, corpus: Corpus, out: Path) -> None:
     """Measure the model on the test split, which is opened only now, or else on the validation split."""
     from models.tribal.evaluation import evaluate_trained
 
-    found = evaluate_trained(fitted.model, with_split(job.prepared, corpus, "test"))
+    found = evaluate_trained(fitted.model, with_test(job.prepared, corpus))
     if found is not None:
         (out / EVALUATION).write_text(found.model_dump_json(indent=2) + "\n", "utf-8")
 
