@@ -198,6 +198,19 @@ def test_what_is_said_of_months_and_before_a_heading_holds_below_it(parse):
     assert [row["intensity"] for row in result.messages] == [None] * 6 + ["0.25"] * 2 + [None] * 2
 
 
+def test_conversations_without_the_marks_of_headings(parse):
+    result = parse(
+        "Conversation 1 - 2025-12-20\nIntensity: high (0.8)\nAna: a\nSora: b\n\nConversation 2 - 2025-12-21\n"
+        "Intensity: 🔥 0.3\nAna: c\nSora: d\nDialog 7: e\n"
+    )
+    assert [(row["title"], row["created_at"].day) for row in result.conversations][:2] == [
+        ("Conversation 1", 20), ("Conversation 2", 21),
+    ]  # fmt: skip
+    assert told(result)[:3] == [("Ana", "0.8", "a"), ("Sora", "0.8", "b"), ("Ana", "0.3", "c")]
+    bold = parse("**Conversația 1** (20.12.2025)\n\n**Om:** a\n\n**Sora** *(intensitate: 0.9)*: b\n\n===\n")
+    assert told(bold) == [("Om", None, "a"), ("Sora", "0.9", "b")]
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1250", "utf-32"])
 def test_encodings_and_line_ends(parse, end, encoding):
