@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import InputError
+from schemas.tables import PLAIN_TEXT
 from tasks.parsers import discover
 from tasks.parsers.markdown.values import NotAnIntensity, intensity_of, time_of
 
@@ -171,7 +172,9 @@ def test_who_is_who(parse, head, names, roles, guessed):
     result = parse(f"# Conversation 1 — 2025-12-20\n{head}\n{turns}\n")
     assert [(row["author"], row["role"]) for row in result.messages] == list(zip(names, roles, strict=True))
     assert warned(result, "role was guessed") == guessed
-    assert warned(result, "no person speaks") == ("user" not in roles)
+    alone = "user" not in roles  # nobody asked: it is learned as a text by itself
+    assert warned(result, "no person speaks") == alone
+    assert [row["flags"] for row in result.conversations] == [[PLAIN_TEXT] if alone else []]
 
 
 def test_everything_is_counted(parse):
