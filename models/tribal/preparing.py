@@ -91,11 +91,11 @@ def prepare(preset: TribalPreset, corpus: Corpus) -> Prepared:
     return Prepared(preset, tokenizer, members, token_bytes(tokenizer), **splits)
 
 
-def with_split(prepared: Prepared, corpus: Corpus, name: str) -> Prepared:
-    """The same with one split more, which the training left closed. Raises InputError."""
-    split = _split(prepared.preset, prepared.tokenizer, prepared.members, corpus, name)
-    values: dict[str, Any] = {name: split}
-    return replace(prepared, **values)
+def with_test(prepared: Prepared, corpus: Corpus) -> Prepared:
+    """The same with the test split, which a training leaves closed until all is learned. Raises InputError."""
+    return replace(
+        prepared, test=_split(prepared.preset, prepared.tokenizer, prepared.members, corpus, "test")
+    )
 
 
 def shuffle_labels(split: Split, seed: int) -> Split:

@@ -19,7 +19,7 @@ from models.tribal.corpus import Corpus
 from models.tribal.curriculum import Fitted, fit
 from models.tribal.job import Job, build_nova, plan_job
 from models.tribal.plan import TribalPlan
-from models.tribal.preparing import with_split
+from models.tribal.preparing import with_test
 from models.tribal.reached import windows_read, write_seen
 from models.tribal.result import TribalResult
 from models.tribal.watching import Watcher
@@ -48,9 +48,9 @@ def train_tribal(
     `validation.jsonl` (a line per validation), `evaluation.json` and `seen.parquet` to the empty folder `out`.
 
     `corpus` maps splits to Parquet shards in `schemas.tables.CORPUS`; `validation` is only measured (and says when a
-    phase ends), `test` is opened when all is learned, and evaluated. `work` keeps checkpoints: with the same one, a call
-    goes on where a killed one stopped, and ends with the same weights; without one, nothing is kept. Raises StageFailed,
-    SettingsError, UsageError, InputError, StoreError; TrainingStopped after a Ctrl-C.
+    phase ends), `test` is opened when all is learned, and evaluated. `work` keeps checkpoints: with the same one, a
+    call goes on where a killed one stopped, and ends with the same weights; without one, nothing is kept. Raises
+    StageFailed, SettingsError, UsageError, InputError, StoreError; TrainingStopped after a Ctrl-C.
     """
     if out.exists() and any(out.iterdir()):
         raise StoreError("the folder for the model is not empty", where=str(out))
@@ -105,7 +105,7 @@ def _evaluate(job: Job, fitted: Fitted, corpus: Corpus, out: Path) -> None:
     """Measure the model on the test split, which is opened only now, or else on the validation split."""
     from models.tribal.evaluation import evaluate_trained
 
-    found = evaluate_trained(fitted.model, with_split(job.prepared, corpus, "test"))
+    found = evaluate_trained(fitted.model, with_test(job.prepared, corpus))
     if found is not None:
         (out / EVALUATION).write_text(found.model_dump_json(indent=2) + "\n", "utf-8")
 
