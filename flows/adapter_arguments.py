@@ -1,4 +1,4 @@
-"""The arguments of the commands that train, and of those about adapters: `vatra train`, `vatra sample`, `vatra merge`."""
+"""The arguments of `vatra train`, and of the commands about adapters: `vatra sample`, `vatra merge`."""
 
 from __future__ import annotations
 

@@ -75,7 +75,8 @@ def tell(report: BuildReport) -> str:
             f"Build {summary.build}: {counts.train:,} train, {counts.validation:,} validation, "
             f"{counts.test:,} test examples"
         )
-    training = f"; training handed over to the run {summary.handed_over}" if summary.handed_over else ""
+    runs = summary.handed_over.split(", ") if summary.handed_over else []
+    training = f"; training handed over to the run {' and the run '.join(runs)}" if runs else ""
     warned = f" Warning: {visible(summary.warnings[0], 400)}" if summary.warnings else ""
     more = f" {len(summary.warnings) - 1} more in the report." if len(summary.warnings) > 1 else ""
     return f"{line}{training}.{warned}{more} Report: {summary.report}"

@@ -17,7 +17,7 @@ from tasks.nova_training import NOVA_TRAINING, TRAIN_TRIBAL, train_nova
 from tasks.parsing import PARSE, parse_exports
 from tasks.publishing import MIX, mix_corpus
 from tasks.reconciling import RECONCILE, reconcile_exports
-from tasks.running import Run, Step
+from tasks.running import Step
 from tasks.scoring import SCORE, score_messages
 from tasks.training import Training
 from tasks.training_kinds import KINDS, LORA, NOVA

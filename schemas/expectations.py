@@ -111,7 +111,7 @@ EXPECTATIONS: dict[str, tuple[Expectation, ...]] = {
     "assemble": (
         _is_id("examples", "example_id"),
         _between("an example has something to learn", "examples", "trainable", 1, None),
-        _none("roles alternate", "examples", "repeats"),
+        _none("neighbours differ in role, author or intensity", "examples", "repeats"),
         _none("an example ends with a reply", "examples", "open_ended"),
         _none("only replies are trained on", "examples", "trained_others"),
         _is_id("placements", "message_id"),

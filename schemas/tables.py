@@ -56,7 +56,8 @@ CONVERSATIONS = _table(
               ("category", S)),
 )  # fmt: skip
 
-#: A message on the active branch, in branch order (`position` from 0).
+#: A message on the active branch, in branch order (`position` from 0). `intensity` is a number from 0 to 1 as text:
+#: how strongly its author speaks, where a corpus says so.
 MESSAGES = _table(
     ("message_id", S), ("conversation_id", S), ("position", I32), ("role", S), ("content", S), ("content_hash", S),
     optional=(("author", S), ("intensity", S), ("created_at", TIME), ("model", S), ("rating", S)),
@@ -92,7 +93,8 @@ VERDICTS = _table(
     optional=(("reason", S),),
 )  # fmt: skip
 
-#: A training example: one conversation, roles alternating after repair.
+#: A training example: one conversation. Neighbours differ in role, or in author or intensity: two assistants may answer
+#: one after the other, and a trainer that wants roles to alternate joins them.
 EXAMPLES = _table(
     ("example_id", S), ("conversation_id", S), ("source", S), ("messages", EXAMPLE_MESSAGES),
     ("trainable", I32), ("chars", I64), ("repairs", COUNTS), ("text_hash", S), ("text_bytes", I64),

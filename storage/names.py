@@ -1,4 +1,4 @@
-"""Names of artifacts: what a person calls an adapter or a model. A name is a link to an artifact, and never a copy of it.
+"""Names of artifacts: what a person calls an adapter or a model. A name is a link to one, and never a copy.
 
     artifacts/lora/ada -> ../train-lora/<fingerprint>
 

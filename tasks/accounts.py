@@ -203,9 +203,8 @@ def _handed_over(summary: BuildSummary) -> list[str]:
     if summary.handed_over is None:
         return []
     again = f"when it is done, `vatra report {summary.build}` shows what it made"
-    return [
-        f"Training was handed over to the worker: flow run {summary.handed_over} (see `vatra status`); {again}."
-    ]
+    runs = " and ".join(f"flow run {name}" for name in summary.handed_over.split(", "))
+    return [f"Training was handed over to the worker: {runs} (see `vatra status`); {again}."]
 
 
 def _given_up(summary: BuildSummary) -> list[str]:

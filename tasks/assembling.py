@@ -11,7 +11,7 @@ from tasks.assembly import assemble_part
 from tasks.running import Run, Step, perform, rows_of
 
 ASSEMBLE = Step(
-    stage=Stage("assemble", version=3, kind="row", unit="messages", function=assemble_part),
+    stage=Stage("assemble", version=4, kind="row", unit="messages", function=assemble_part),
     settings=lambda run: run.settings.assemble,
     reads={"messages": "parse", "conversations": "parse", "signals": "score", "verdicts": "filter"},
     rows_in=rows_of("messages", "parse"),

@@ -8,7 +8,16 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from schemas.settings import TribalPreset
-from tasks.lineage import CARD, LABELLED, LEARNED, LINEAGE, PRESET, corpus_facts, write_lineage
+from tasks.lineage import (
+    CARD,
+    LABELLED,
+    LEARNED,
+    LINEAGE,
+    PRESET,
+    corpus_facts,
+    labelled_tokens,
+    write_lineage,
+)
 from tasks.reports.nova_card import NovaCardFacts, render_nova_card
 from tasks.running import Run
 
@@ -28,5 +37,6 @@ def describe_nova(run: Run, preset: TribalPreset, account: dict[str, Any], out: 
         preset=preset.description,
         preset_values=preset.model_dump(mode="json"),
         result=account,
+        labelled_tokens=labelled_tokens(out / LINEAGE),
     )
     (out / CARD).write_text(render_nova_card(facts), "utf-8")

@@ -137,6 +137,12 @@ def _counts(column: Any) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
+def labelled_tokens(lineage: Path) -> int:
+    """Tokens that were read of which it is known who speaks, over a whole lineage of a NOVA."""
+    (name,) = LABELLED
+    return int(pc.sum(pq.read_table(lineage, columns=[name])[name]).as_py() or 0)
+
+
 def read_origin(folder: Path) -> tuple[str, str]:
     """The fingerprint of the corpus and the build, as a lineage has them. Raises StoreError."""
     try:

@@ -28,6 +28,8 @@ from tasks.signals import check_rules, renew_hits, rules_to_find
 
 _FAMILIES = ("blacklist", "slop")
 _NEEDED = {"parse": "messages", "reconcile": "standing", "score": "signals"}
+#: What is asked of messages: which they are, and by whom, for neighbours of one voice are joined.
+_TOLD, _VOICE = ("message_id", "role", "position"), ("author", "intensity")
 _BETWEEN = "ExpectColumnValuesToBeBetween"
 _REPARSE = "it changes what is read, and a dry run reads no export"
 _RESCORE = "every message would have to be scored again, which a dry run does not do"
@@ -154,7 +156,7 @@ def _judged(
 ) -> Iterator[tuple[dict[str, pa.Table], dict[str, pa.Table], Mapping[str, int]]]:
     """Per part the states' tables as they stand and as they would be, and the tally of the filter."""
     scans = {
-        "messages": ["message_id", "role", "position"] + (["content"] if change.needs_texts else []),
+        "messages": [*_TOLD, *_VOICE, *(["content"] if change.needs_texts else [])],
         "conversations": ["flags"],
         "standing": ["current", "superseded_by"],
         "signals": SIGNALS.names,
@@ -165,7 +167,7 @@ def _judged(
         part = dict(zip(scans, parts, strict=True))
         (judged,) = judge_part({**part, "signals": _renewed(part, change)}, change.after)
         narrow = {
-            "messages": part["messages"].select(["message_id", "role", "position"]),
+            "messages": part["messages"].select(list(_TOLD)),
             "standing": part["standing"].select(["current"]),
         }
         verdicts = judged.tables["verdicts"].select(["action", "reason"])

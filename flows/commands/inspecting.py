@@ -11,8 +11,8 @@ from flows.commands.report_serving import serve_reports
 from flows.commands.session import answer, at_work, print_json
 from flows.commands.trainer_exports import TRAINERS, export_trainer
 from schemas.errors import StoreError, UsageError
-from schemas.settings import load_build_settings
-from schemas.settings.loading import load_lora_preset, preset_values
+from schemas.settings import TribalPreset, load_build_settings
+from schemas.settings.loading import load_lora_preset, load_tribal_preset, preset_values
 from schemas.settings.presets import preset_names
 from storage.home import open_home
 
@@ -81,27 +81,42 @@ def export(given: argparse.Namespace) -> int:
 
 def presets(given: argparse.Namespace) -> int:
     """Build presets are settings files; mixtures say what a corpus is made of, model presets what is trained."""
+    from tasks.planning_nova import nova_need
     from tasks.planning_training import preset_need
 
-    found: dict[str, dict[str, str]] = {"build": {}, "mixture": {}, "train": {}}
+    found: dict[str, dict[str, str]] = {"build": {}, "mixture": {}, "train": {}, "tribal": {}}
     for name in preset_names("build"):
         load_build_settings(name)
         found["build"][name] = str(preset_values("build", name).get("description", ""))
     for name in preset_names("mixture"):
         found["mixture"][name] = str(preset_values("mixture", name).get("description", ""))
     train = {name: load_lora_preset(name) for name in preset_names("train")}
+    tribal = {name: load_tribal_preset(name) for name in preset_names("tribal")}
     found["train"] = {name: preset.description for name, preset in train.items()}
+    found["tribal"] = {name: preset.description for name, preset in tribal.items()}
     needs = {name: preset_need(preset) for name, preset in train.items()}
+    sizes = {name: nova_need(preset) for name, preset in tribal.items()}
     console = Console(stderr=given.json, highlight=False, soft_wrap=True)
-    titles = {
-        "build": "build presets   vatra build PATH --preset NAME",
-        "mixture": "mixtures        vatra build PATH --preset NAME, or --set mix.preset=NAME",
-        "train": "model presets   vatra train lora --preset NAME, or --set train.lora=NAME in a build",
-    }
     for kind, items in found.items():
-        console.print(f"[bold]{titles[kind]}[/]")
+        console.print(f"[bold]{_TITLES[kind]}[/]")
         for name, description in items.items():
-            console.print(f"  {name:<13} {description}")
+            console.print(f"  {name:<14} {description}")
             if kind == "train":
-                console.print(f"  {'':<13} [dim]memory: {needs[name]}[/]")
-    return print_json(given, {**found, "memory": needs})
+                console.print(f"  {'':<14} [dim]memory: {needs[name]}[/]")
+            if kind == "tribal":
+                console.print(f"  {'':<14} [dim]{sizes[name]}[/]")
+    return print_json(given, {**found, "memory": {**needs, **sizes}, "parameters": _weights(tribal)})
+
+
+_TITLES = {
+    "build": "build presets   vatra build PATH --preset NAME",
+    "mixture": "mixtures        vatra build PATH --preset NAME, or --set mix.preset=NAME",
+    "train": "model presets   vatra train lora --preset NAME, or --set train.lora=NAME in a build",
+    "tribal": "NOVA presets    vatra train tribal --preset NAME, or --set train.tribal=NAME in a build",
+}
+
+
+def _weights(tribal: dict[str, TribalPreset]) -> dict[str, int | None]:
+    from models.tribal.sizes import parameters_of
+
+    return {name: parameters_of(preset) for name, preset in tribal.items()}

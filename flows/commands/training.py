@@ -83,7 +83,7 @@ def _figures(run: Run) -> dict[str, Any]:
     from tasks.training import trained_account
 
     account = trained_account(NOVA, run) or {}
-    told = ("members", "parameters", "vocab_size", "steps", "tokens", "bits_per_byte")
+    told = ("members", "parameters", "vocab_size", "steps", "tokens", "labels", "before", "after")
     return {name: account[name] for name in told}
 
 

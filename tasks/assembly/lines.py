@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -35,9 +36,8 @@ class Lines:
 
 def lines_of(messages: pa.Table, verdicts: pa.Table, rows: np.ndarray, texts: np.ndarray) -> Lines:
     """Place the messages of a part; `rows` are their conversations, `texts` those that are a text by itself."""
-    role, action, reason = (
-        column.combine_chunks() for column in (messages["role"], verdicts["action"], verdicts["reason"])
-    )
+    role, author, intensity = (messages[name].combine_chunks() for name in ("role", "author", "intensity"))
+    action, reason = (verdicts[name].combine_chunks() for name in ("action", "reason"))
     replies = pc.equal(role, "assistant").to_numpy(zero_copy_only=False)
     plain = _plain(role, action, replies, rows)
     whole = np.flatnonzero(plain)
@@ -49,7 +49,7 @@ def lines_of(messages: pa.Table, verdicts: pa.Table, rows: np.ndarray, texts: np
         reasons=reason,
     )
     if not plain.all():
-        _repair(lines, role, action, np.flatnonzero(~plain), rows, set(texts.tolist()))
+        _repair(lines, (role, action, author, intensity), np.flatnonzero(~plain), rows, set(texts.tolist()))
     return lines
 
 
@@ -67,14 +67,14 @@ def _plain(role: pa.Array, action: pa.Array, replies: np.ndarray, rows: np.ndarr
 
 
 def _repair(
-    lines: Lines, role: pa.Array, action: pa.Array, others: np.ndarray, rows: np.ndarray, texts: set[int]
+    lines: Lines, columns: Sequence[pa.Array], others: np.ndarray, rows: np.ndarray, texts: set[int]
 ) -> None:
-    """Add the lines of the conversations that must be looked at turn by turn."""
+    """Add the lines of conversations that must be looked at turn by turn: role, action, author, intensity."""
     chosen = pa.array(others)
-    columns = [column.take(chosen).to_pylist() for column in (role, action, lines.reasons)]
+    told = [column.take(chosen).to_pylist() for column in (*columns, lines.reasons)]
     turns = [
-        Turn(role=role, content="", action=action, reason=reason, row=row)
-        for row, role, action, reason in zip(others.tolist(), *columns, strict=True)
+        Turn(role, "", action, author, intensity, reason=reason, row=row)
+        for row, role, action, author, intensity, reason in zip(others.tolist(), *told, strict=True)
     ]
     owners = rows[others]
     borders = np.flatnonzero(np.r_[True, owners[1:] != owners[:-1], True]).tolist()

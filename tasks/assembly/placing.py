@@ -14,15 +14,15 @@ from tasks.assembly.repair import Turn, assemble
 def place_part(messages: pa.Table, verdicts: pa.Table, flags: Sequence[Sequence[str]] = ()) -> pa.Table:
     """Placement and reason of each message of a part, as `assemble_part` would give them.
 
-    `messages` needs role and position, the aligned `verdicts` action and reason; `flags` are the conversations'.
+    `messages` needs role, position, author and intensity, the aligned `verdicts` action and reason; `flags` are those
+    of the conversations.
     """
-    columns = zip(
-        messages["role"].to_pylist(),
-        verdicts["action"].to_pylist(),
-        verdicts["reason"].to_pylist(),
-        strict=True,
-    )
-    turns = [Turn(role=role, content="", action=action, reason=reason) for role, action, reason in columns]
+    said = (messages[name].to_pylist() for name in ("role", "author", "intensity"))
+    judged = (verdicts[name].to_pylist() for name in ("action", "reason"))
+    turns = [
+        Turn(role, "", action, author, intensity, reason=reason)
+        for role, author, intensity, action, reason in zip(*said, *judged, strict=True)
+    ]
     rows = conversation_rows(messages).tolist()
     start = 0
     while start < len(turns):

@@ -1,6 +1,7 @@
 """How one conversation's messages become an example: repairs in place of losing the conversation.
 
-- messages of one role in a row are joined (double posts, answers in pieces);
+- messages of one role in a row are joined (double posts, answers in pieces), unless somebody else says them, or the
+  same in another intensity: a line has one author;
 - a masked piece of a reply that has a clean piece too is left out, so that the clean piece can be learned;
 - an opening greeting stays, as context;
 - a question at the end that has no answer (left) is trimmed;
@@ -31,10 +32,15 @@ class Turn:
     answer_dropped: bool = False
     row: int = -1
 
+    @property
+    def voice(self) -> tuple[str, str | None, str | None]:
+        """What turns have in common that are joined."""
+        return self.role, self.author, self.intensity
+
 
 @dataclass(slots=True)
 class Line:
-    """A message of the example: some turns of one role, joined."""
+    """A message of the example: some turns of one voice, joined."""
 
     role: str
     turns: list[Turn]
@@ -97,7 +103,7 @@ def _is_dropped(turn: Turn) -> bool:
 def _join(turns: list[Turn], repairs: Counter[str]) -> list[Line]:
     lines: list[Line] = []
     for turn in turns:
-        if lines and turn.role in SPEAKERS and lines[-1].role == turn.role:
+        if lines and turn.role in SPEAKERS and lines[-1].turns[-1].voice == turn.voice:
             over = "_over_dropped_reply" if lines[-1].turns[-1].answer_dropped else ""
             repairs[f"joined_{turn.role}{over}"] += 1
             lines[-1].turns.append(turn)

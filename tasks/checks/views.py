@@ -119,11 +119,14 @@ def _examples(data: pa.Table, tables: Mapping[str, pa.Table]) -> pd.DataFrame:
     lists = data["messages"].combine_chunks()
     flat = pc.list_flatten(lists)
     parents = pc.list_parent_indices(lists).to_numpy(zero_copy_only=False)
-    role = pc.struct_field(flat, "role").to_pandas()
+    role, author, intensity = (
+        pc.struct_field(flat, name).to_pandas().fillna("") for name in ("role", "author", "intensity")
+    )
     trainable = pc.struct_field(flat, "trainable").to_pandas().astype(bool)
     same_example = np.r_[False, parents[1:] == parents[:-1]] if len(parents) else np.array([], bool)
     speaks = role.isin(["user", "assistant"])
-    repeats = same_example & (role == role.shift()) & speaks
+    same_voice = (role == role.shift()) & (author == author.shift()) & (intensity == intensity.shift())
+    repeats = same_example & same_voice & speaks
     last = np.r_[parents[1:] != parents[:-1], True] if len(parents) else np.array([], bool)
     size = len(frame)
     frame["repeats"] = np.bincount(parents, weights=repeats, minlength=size).astype(int)

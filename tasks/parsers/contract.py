@@ -37,7 +37,10 @@ class Unparsable(Exception):
 
 @dataclass(slots=True)
 class ParsedMessage:
-    """A message that the conversation shows. `created` is in microseconds since 1970 (UTC)."""
+    """A message that the conversation shows. `created` is in microseconds since 1970 (UTC).
+
+    `intensity` is what a corpus says of how strongly its author speaks, a number from 0 to 1 as text.
+    """
 
     role: str
     content: str

@@ -11,6 +11,8 @@ from typing import NoReturn
 
 from schemas.errors import InputError, UsageError, VatraError
 from schemas.manifest import SourceFile
+from tasks.parsers.encodings import is_romanian
+from tasks.parsers.markdown.parser import MarkdownCorpusParser
 from tasks.parsers.sidecars import NEVER_READ, is_unsafe, name_reason
 from tasks.parsers.sniffing import (
     EMPTY_FILE,
@@ -28,6 +30,9 @@ from tasks.parsers.window import ByteStream
 BOMB_BYTES = 100_000_000
 BOMB_RATIO = 200
 _REASONS_SHOWN = 5
+_GIVE = (
+    "Give a ChatGPT or Claude export, a JSON or JSONL training file, or a Markdown corpus of conversations."
+)
 _GIVEN_TWICE = "given twice"
 
 
@@ -172,6 +177,9 @@ class _Search:
         self._seen.add(key)
         known = examine(path, member, self._on_bytes)
         name, provider = found.parser.format, found.parser.provider
+        # A text says little of its encoding; a JSON export in Windows-1250 was never seen.
+        is_text = name == MarkdownCorpusParser.format and known.encoding == "cp1252"
+        encoding = "cp1250" if is_text and is_romanian(start) else known.encoding
         self.files.append(
             SourceFile(
                 path=str(path.absolute()),
@@ -179,7 +187,7 @@ class _Search:
                 digest=known.digest,
                 checksum=known.checksum,
                 size=known.size,
-                encoding=known.encoding,
+                encoding=encoding,
                 format=name,
                 source=provider,
             )
@@ -235,7 +243,7 @@ def _refuse(path: Path, start: bytes, reason: str) -> NoReturn:
         )
     if path.suffix.lower() == ".zip":
         raise InputError("not a zip file", where=where, fix="Download the export again.")
-    fix = "Give a ChatGPT or Claude export, or a JSON or JSONL training file."
+    fix = _GIVE
     raise InputError(f"not a chat export: {reason}", where=where, fix=fix)
 
 
@@ -247,4 +255,4 @@ def _nothing_found(paths: Sequence[Path], skipped: Sequence[Skipped]) -> NoRetur
     more = f"; and {len(skipped) - _REASONS_SHOWN} more" if len(skipped) > _REASONS_SHOWN else ""
     what = f"no chat export found in {where}"
     what += f" (skipped {reasons}{more})" if skipped else " (there is no file in it)"
-    raise InputError(what, fix="Give a ChatGPT or Claude export, or a JSON or JSONL training file.")
+    raise InputError(what, fix=_GIVE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 
 #: A UTF-8 file with some stray bytes: those few are read as Windows-1252, one by one.
 DAMAGED_UTF8 = "utf-8+cp1252"
@@ -18,10 +19,13 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _UNASSIGNED = (b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d")  # what Windows-1252 leaves open
+_ROMANIAN = frozenset("ăâîşţĂÂÎŞŢ".encode("cp1250"))
+_INSIDE_WORD = re.compile(rb"[A-Za-z][\xba\xfe]|[\xba\xfe][a-z]")
 _STRAY = "vatra-stray-bytes"
 _WIDE = "vatra-wide-units"
 _WARNINGS = {
     "cp1252": "not UTF-8: read as Windows-1252",
+    "cp1250": "not UTF-8, with Romanian letters: read as Windows-1250",
     "latin-1": "not UTF-8: read as Latin-1",
     DAMAGED_UTF8: "some bytes are not UTF-8: those were read as Windows-1252",
     DAMAGED_UTF32: "some characters are not Unicode: those were replaced by U+FFFD",
@@ -99,6 +103,15 @@ def _utf8(errors: str = "strict") -> codecs.IncrementalDecoder:
     return codecs.getincrementaldecoder("utf-8")(errors)
 
 
+def is_romanian(start: bytes) -> bool:
+    """Whether text that is no UTF-8 has Romanian letters in Windows-1250: nearly all others of Windows-1252 are theirs.
+
+    ş and ţ inside a word decide: in Windows-1252 they would be º and þ.
+    """
+    high = sum(byte >= 0xC0 or byte in _ROMANIAN for byte in start)
+    return bool(_INSIDE_WORD.search(start)) and sum(byte in _ROMANIAN for byte in start) >= 0.9 * high
+
+
 def decoder_for(encoding: str) -> codecs.IncrementalDecoder:
     """An incremental decoder that never fails on a file of this encoding; lone surrogates pass, to be repaired."""
     if encoding == DAMAGED_UTF8:
@@ -108,12 +121,14 @@ def decoder_for(encoding: str) -> codecs.IncrementalDecoder:
         codecs.register_error(_WIDE, _replace_wide)
         return codecs.getincrementaldecoder("utf-32")(_WIDE)
     errors = "surrogatepass" if encoding.startswith(WIDE) else "strict"
+    if encoding == "cp1250":  # it leaves five bytes open
+        errors = "replace"
     return codecs.getincrementaldecoder(encoding)(errors)
 
 
 def encoded_width(text: str, encoding: str) -> int:
     """How many bytes `text` took up in a file of this encoding."""
-    if encoding in ("cp1252", "latin-1"):
+    if encoding in ("cp1250", "cp1252", "latin-1"):
         return len(text)
     family = encoding[:6] if encoding.startswith(WIDE) else ""
     return len(text.encode(f"{family}-le" if family else "utf-8", "surrogatepass"))

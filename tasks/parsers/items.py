@@ -13,6 +13,8 @@ from schemas.manifest import SourceFile
 from schemas.settings import ParseSettings
 from tasks.parsers.contract import Parser, Unparsable
 from tasks.parsers.encodings import WIDE
+from tasks.parsers.markdown.cutting import CorpusReader
+from tasks.parsers.markdown.parser import MarkdownCorpusParser
 from tasks.parsers.sources import ChecksumStream, opened
 from tasks.parsers.stream import Broken, ItemReader
 from tasks.parsers.window import CHUNK, TextWindow
@@ -32,11 +34,16 @@ def items_of(
     with opened(source.path, source.member) as file:
         stream = ChecksumStream(file)
         window = TextWindow(stream, source.encoding, on_bytes=on_bytes)
-        reader = ItemReader(window, lambda item: parser.matches([item]))
+        reader: ItemReader | CorpusReader = (
+            CorpusReader(window)
+            if parser.format == MarkdownCorpusParser.format
+            else ItemReader(window, lambda item: parser.matches([item]))
+        )
         try:
-            yield from (
-                _gathered(reader, parser) if parser.broad else ((item, reader.place) for item in reader)
-            )
+            if parser.broad and isinstance(reader, ItemReader):
+                yield from _gathered(reader, parser)
+            else:
+                yield from ((item, reader.place) for item in reader)
         except UnicodeDecodeError:
             raise _changed(source) from None
         # Behind the last item nothing is needed, but the file must be what was planned, to the last byte.

@@ -9,10 +9,12 @@ from tasks.parsers.claude import ClaudeParser
 from tasks.parsers.contract import Parser
 from tasks.parsers.foreign import foreign_name, is_deepseek
 from tasks.parsers.generic import GenericParser
+from tasks.parsers.markdown.parser import MarkdownCorpusParser
 
 PARSERS: tuple[Parser, ...] = (
     ChatGPTParser(),
     ClaudeParser(),
+    MarkdownCorpusParser(),
     GenericParser(),
 )
 

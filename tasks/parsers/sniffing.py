@@ -8,7 +8,8 @@ from itertools import islice
 
 from tasks.parsers.contract import Parser
 from tasks.parsers.encodings import marked_encoding
-from tasks.parsers.registry import recognise
+from tasks.parsers.markdown.parser import MarkdownCorpusParser, is_corpus
+from tasks.parsers.registry import parser_for, recognise
 from tasks.parsers.shapes import LINES, items_in, lines_of
 from tasks.parsers.sketch import sketch
 from tasks.parsers.stream import Broken, ItemReader
@@ -25,6 +26,7 @@ _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _COPILOT = ("conversation,time,author,message", '"conversation","time","author","message"')
 
 EMPTY_FILE = "empty file"
+NOT_JSON = "not JSON"
 NO_CONVERSATION = "holds no conversation"
 
 
@@ -60,7 +62,10 @@ def sniff(start: bytes, whole: bool) -> Sniffed:
     if found is None:
         found = recognise(_items_of_lines(text, whole))
     if found is None and first not in ("[", "{"):
-        return Sniffed(reason=_other_kind(text, first, whole))
+        other = _other_kind(text, first, whole)
+        if other == NOT_JSON and is_corpus(text):
+            return Sniffed(parser_for(MarkdownCorpusParser.format))
+        return Sniffed(reason=other)
     if found is None and not sample and whole and not broken:
         return Sniffed(reason=NO_CONVERSATION)
     if isinstance(found, str):
@@ -142,4 +147,4 @@ def _other_kind(text: str, first: str, whole: bool) -> str:
         return "an HTML page, not a chat export (a download link that had expired gives such a file)"
     if head.startswith(_COPILOT):
         return "recognised as Microsoft Copilot, which is not read yet"
-    return "not JSON"
+    return NOT_JSON

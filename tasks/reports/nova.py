@@ -42,6 +42,7 @@ def render_nova(run: NovaRun) -> str:
             sentence=tell_nova(run),
             drawings=drawings,
             named=dict(list(run.strangers.items())[:NAMED]),
+            labelled=sum(one.tokens for one in run.members),
             unnamed=len(run.strangers) - NAMED,
         )
     )
@@ -58,7 +59,8 @@ def tell_nova(run: NovaRun) -> str:
         told += f"; the loss went from {steps[0].loss:.3f} to {steps[-1].loss:.3f}"
     if len(run.validation) > 1:
         first, best = run.validation[0], min(run.validation, key=lambda point: point.bits_per_byte)
-        told += f", what was held out from {first.bits_per_byte:.3f} to {best.bits_per_byte:.3f} bits per byte at its best"
+        bits = f"{first.bits_per_byte:.3f} to {best.bits_per_byte:.3f} bits per byte"
+        told += f", what was held out from {bits} at its best"
     elif run.validation:
         told += f"; what was held out takes {run.validation[0].bits_per_byte:.3f} bits per byte"
     return (

@@ -22,11 +22,12 @@ _WORD = "model"
 
 @dataclass(frozen=True, kw_only=True)
 class NovaCardFacts(CorpusFacts):
-    """What a card tells of a NOVA; `result` is what its training said of itself."""
+    """What a card tells of a NOVA; `result` is what its training said of itself, `labelled_tokens` of what it read."""
 
     preset: str
     preset_values: Mapping[str, Any]
     result: Mapping[str, Any]
+    labelled_tokens: int
 
 
 def render_nova_card(facts: NovaCardFacts) -> str:
@@ -55,10 +56,8 @@ def _opening(facts: NovaCardFacts) -> str:
 
 def _members(facts: NovaCardFacts) -> str:
     result = facts.result
-    rows = [
-        (name, f"{result['labelled_turns'].get(name, 0):,}", f"{result['labelled_tokens_of'].get(name, 0):,}")
-        for name in result["members"]
-    ]
+    labels = result["labels"]
+    rows = [(name, f"{labels['turns'][name]:,}", f"{labels['tokens'][name]:,}") for name in result["members"]]
     return (
         "## Members\n\nThe first is the core. A context detector weighs the members at every position of a text; it "
         "learned from turns whose author the corpus knows, and the names themselves are in no text.\n\n"
@@ -75,12 +74,16 @@ def _training(facts: NovaCardFacts) -> str:
         ("vocabulary", f"{result['vocab_size']:,} tokens of byte-level BPE, learned from the same corpus"),
         ("computed in", result["dtype"]),
         ("optimizer steps", f"{result['steps']:,}"),
-        ("loss, first and last step", f"{result['first_loss']:.4f}, {result['last_loss']:.4f}"),
+        (
+            "loss of the next token, first and last step",
+            f"{result['first_lm_loss']:.4f}, {result['last_lm_loss']:.4f}",
+        ),
     ]
-    if result["bits_per_byte"] is None:
+    if result["after"] is None:
         rows.append(("bits per byte of held-out text", "not measured: nothing was held out"))
     else:
-        rows.append(("bits per byte of held-out text", f"{result['bits_per_byte']:.4f}"))
+        measured = (f"{result[when]['bits_per_byte']:.4f}" for when in ("before", "after"))
+        rows.append(("bits per byte of held-out text, before and after", ", ".join(measured)))
     return "## Training\n\n" + table(("", ""), rows)
 
 
@@ -92,8 +95,8 @@ def _data(facts: NovaCardFacts) -> str:
     whole = result["examples"] + sum(result["examples_set_aside"].values())
     return (
         f"## Data\n\nRead: {result['examples']:,} of {whole:,} distinct examples; loss lies on "
-        f"{result['trained_tokens']:,} of {result['tokens']:,} tokens, and of {result['labelled_tokens']:,} it is "
-        f"known who speaks. Not read: {set_aside_words(result)}.\n\n" + sources_and_languages(facts, _WORD)
+        f"{result['trained_tokens']:,} of {result['tokens']:,} tokens, and of {facts.labelled_tokens:,} it "
+        f"is known who speaks. Not read: {set_aside_words(result)}.\n\n" + sources_and_languages(facts, _WORD)
     )
 
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NO_TRAINING = ("--set", "train.lora=null")
+NO_TRAINING = ("--set", "train.lora=null", "--set", "train.tribal=null")
 
 
 def start(home: Path, **variables: str) -> subprocess.Popen[str]:

@@ -148,25 +148,31 @@ def test_command_is_never_taken_for_dead(up: Place, built: Any) -> None:
 
 
 def test_training_is_handed_over_with_the_fingerprint(up: Place, tmp_path: Path) -> None:
-    """A preset of one's own, with a change: what the form offers and what a build hands over are one language."""
+    """Presets of one's own, with a change: what the form offers and what a build hands over are one language."""
     mine = tmp_path / "mine.yaml"
     mine.write_text(
         "description: x\nbase: {kind: built, layers: 1}\ntarget_modules: [q_proj]\nmax_steps: 2\n"
     )
     changes = {"packing": True, "max_steps": 1, "base": {"heads": 2}}
-    settings = SETTINGS | {"train": {"lora": str(mine), "lora_changes": changes}}
+    tiny = {"vocab_size": 400, "layers": 1, "d_model": 32, "heads": 2, "max_length": 64, "max_steps": 2}
+    trained = {"lora": str(mine), "lora_changes": changes, "tribal": "nova-tiny", "tribal_changes": tiny}
+    settings = SETTINGS | {"train": trained}
     run = up.reaches(up.build(settings=settings), "COMPLETED", "FAILED")
-    name = run.state.message.partition("handed over to the run ")[2].partition(".")[0]
-    (training,) = [one for one in up.client.read_flow_runs() if one.name == name]
+    names = run.state.message.partition("handed over to the run ")[2].partition(".")[0].split(" and the run ")
+    started = {one.name: one for one in up.client.read_flow_runs() if one.name in names}
+    training, tribal = (started[name] for name in names)
     (corpus,) = (path.name for path in (up.home.path / "datasets/mix").iterdir())
+    assert tribal.parameters == {"corpus": corpus, "preset": "nova-tiny", "changes": tiny}
     changed = {**changes, "packing": "on"}
     assert training.parameters == {"corpus": corpus, "preset": str(mine), "changes": changed}
     pages = [page.read_text("utf-8") for page in (up.home.path / "reports").glob("2*.html")]
-    assert sum(f"flow run {name}" in page for page in pages) == 1
-    assert training.work_queue_name == "gpu"
-    done = up.reaches(training, "COMPLETED", "FAILED", "CRASHED")
-    assert done.state_type.value == "COMPLETED", done.state.message
-    assert len(list((up.home.path / "artifacts/train-lora").iterdir())) == 1
+    for name, one in started.items():
+        assert sum(f"flow run {name}" in page for page in pages) == 1
+        assert one.work_queue_name == "gpu"
+        done = up.reaches(one, "COMPLETED", "FAILED", "CRASHED")
+        assert done.state_type.value == "COMPLETED", done.state.message
+    for stage in ("train-lora", "train-tribal"):
+        assert len(list((up.home.path / "artifacts" / stage).iterdir())) == 1
 
 
 def test_silence_is_noticed_by_the_automation(up: Place) -> None:

@@ -19,6 +19,7 @@ import pytest
 from flows.report_pages import HEADERS, report_app
 from storage.home import Home, open_home
 from storage.names import give_name, list_names
+from tasks.training_kinds import KINDS, LORA, NOVA, TrainingKind
 from tests.made_builds import put_build
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -172,23 +173,27 @@ def test_a_missing_report_is_made_from_the_store(built: Any) -> None:
         page.write_bytes(written)
 
 
-def put_adapter(home: Home, name: str | None, mark: str, account: dict[str, Any] | None) -> None:
-    """An adapter's manifest and name, written by hand; `account` None: the run is gone."""
+def put_trained(
+    home: Home, name: str | None, mark: str, account: dict[str, Any] | None, kind: TrainingKind = LORA
+) -> None:
+    """The manifest and name of something trained, written by hand; `account` None: the run is gone."""
     if account is not None:
-        manifest = {"stage": "train-lora", "fingerprint": mark, "files": {}, "account": account}
-        home.store.put_if_absent(f"artifacts/train-lora/{mark}/manifest.json", json.dumps(manifest).encode())
+        manifest = {"stage": kind.stage, "fingerprint": mark, "files": {}, "account": account}
+        home.store.put_if_absent(
+            f"artifacts/{kind.stage}/{mark}/manifest.json", json.dumps(manifest).encode()
+        )
     if name is not None:
-        give_name(home.store, "lora", name, "train-lora", mark)
+        give_name(home.store, kind.names, name, kind.stage, mark)
 
 
 def test_adapters_are_listed_each_with_its_page(home: Home) -> None:
     assert 'id="adapters"' not in ask(home, "/").text
     told = {"base": "org/model", "base_is_demo": False, "examples": 1234, "steps": 56}
-    put_adapter(home, "ada", "a" * 32, told)
-    put_adapter(home, "mine", "b" * 32, {**told, "base": "/home/ana/private/model"})
-    put_adapter(home, None, "c" * 32, {**told, "base_is_demo": True})
-    put_adapter(home, "gone", "d" * 32, None)
-    put_adapter(home, "odd", "e" * 32, {"base": "org/model"})
+    put_trained(home, "ada", "a" * 32, told)
+    put_trained(home, "mine", "b" * 32, {**told, "base": "/home/ana/private/model"})
+    put_trained(home, None, "c" * 32, {**told, "base_is_demo": True})
+    put_trained(home, "gone", "d" * 32, None)
+    put_trained(home, "odd", "e" * 32, {"base": "org/model"})
     (home.reports / "lora-ada.html").write_text("<!doctype html><title>the run of ada</title>", "utf-8")
     listed = ask(home, "/")
     assert_strict(listed)
@@ -215,15 +220,37 @@ def test_adapters_are_listed_each_with_its_page(home: Home) -> None:
         assert_strict(refused)
 
 
-def test_a_missing_page_of_a_run_is_made_again(built: Any) -> None:
+def test_nova_models_are_listed_each_with_its_page(home: Home) -> None:
+    assert 'id="nova"' not in ask(home, "/").text
+    told = {"members": ["nova", "sora"], "parameters": 2_338_445, "examples": 1234, "steps": 56}
+    put_trained(home, "tribe", "a" * 32, told, NOVA)
+    put_trained(home, "gone", "b" * 32, None, NOVA)
+    put_trained(home, "odd", "c" * 32, {"steps": 1}, NOVA)
+    NOVA.page_of(home, "tribe").write_text("<!doctype html><title>the run of tribe</title>", "utf-8")
+    listed = ask(home, "/")
+    assert_strict(listed)
+    assert re.findall(r'href="/nova/(\w+)"', listed.text) == ["tribe"]
+    for word in ("nova, sora; 2,338,445 weights", "1,234", "its run was pruned", "its account is damaged"):
+        assert word in listed.text
+    page = ask(home, "/nova/tribe")
+    assert (page.status_code, page.text) == (200, "<!doctype html><title>the run of tribe</title>")
+    assert_strict(page)
+    assert ask(home, "/builds/nova-tribe.html").headers["location"] == "/nova/tribe"
+    for name, status in {"gone": 500, "odd": 500, "nobody": 404, "..%2fb1": 404, "b1": 404}.items():
+        assert ask(home, f"/nova/{name}").status_code == status, name
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.names)
+def test_a_missing_page_of_a_run_is_made_again(built: Any, kind: TrainingKind) -> None:
     home = Home(built.home)
-    name = next(iter(list_names(home.store, "lora")))
-    page = home.reports / f"lora-{name}.html"
+    place = {"lora": "adapters", "nova": "nova"}[kind.names]
+    name = next(iter(list_names(home.store, kind.names)))
+    page = kind.page_of(home, name)
     written = page.read_bytes()
     page.unlink()
     try:
-        assert f'href="/adapters/{name}"' in ask(home, "/").text
-        answer = ask(home, f"/adapters/{name}")
+        assert f'href="/{place}/{name}"' in ask(home, "/").text
+        answer = ask(home, f"/{place}/{name}")
         assert_strict(answer)
         assert answer.content == page.read_bytes() == written
     finally:

@@ -1,4 +1,4 @@
-"""Model presets: those that ship say what their documents say, and impossible ones are refused by name."""
+"""Presets of models to train: those that ship say what their documents say, and impossible ones are refused by name."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import pytest
 from pydantic import BaseModel
 
 from schemas.errors import SettingsError
-from schemas.settings.loading import load_lora_preset
+from schemas.settings.loading import lifted_steps, load_lora_preset, load_tribal_preset
 from schemas.settings.presets import preset_names
 from schemas.settings.training import DemoBase, LoraPreset, Phase, PretrainedBase
+from schemas.settings.tribal import TribalPhase, TribalPreset
 
-DOCUMENTATION = Path(__file__).resolve().parents[2] / "docs/training.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+DOCUMENTATION = DOCS / "training.md"
 #: What stands behind it in the documentation is made from the models.
 MARK = "by `python -m tests.schemas.test_training_settings` -->"
 SEVEN = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -50,6 +52,40 @@ def test_the_curriculum() -> None:
     assert (emergent.warmup_ratio, emergent.max_grad_norm, emergent.dtype) == (0.03, 1.0, "bf16")
     assert [phase.learning_rate for phase in emergent.phases] == [2e-5, 1.5e-5, 1e-5, 5e-6, 3e-6]
     assert [phase.epochs for phase in emergent.phases] == [1.0] * 5
+
+
+def test_who_asks_for_epochs_of_a_nova_gets_them(tmp_path: Path) -> None:
+    short = tmp_path / "short.yaml"
+    short.write_text("description: mine\nmax_steps: 3\n", "utf-8")
+    assert load_tribal_preset(str(short)).max_steps == 3
+    assert load_tribal_preset(str(short), {"epochs": 2}).max_steps is None
+    assert load_tribal_preset(str(short), {"epochs": 2, "max_steps": 5}).max_steps == 5
+    assert lifted_steps("tribal", str(short), {"epochs": 2}) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ("layer: 2", r"unknown setting layer.*Did you mean layers\?"),
+        ("heads: 5", "d_model 192 is not a multiple of heads 5"),
+        ("max_length: 1024", "longer than the context 512"),
+        ("members: [nova, Nova]", "two members have one name"),
+        ("members: ['']", "cannot be a member"),
+        ("member_widths: [96, 96]", "member_widths are for mixing: concat"),
+        ("{mixing: concat, members: [a, b], member_widths: [96, 95]}", "member_widths sum to 191"),
+        ("phases: [{name: a, learning_rate: 0.1, member: ada}]", "'ada', which is not among the members"),
+        ("phases: [{name: a, learning_rate: 0.1, replay: 0.5}]", "name the member"),
+        ("default_intensity: 1.5", "setting default_intensity"),
+    ],
+)
+def test_impossible_nova_presets_are_refused_by_name(tmp_path: Path, change: str, complaint: str) -> None:
+    file = tmp_path / "mine.yaml"
+    flow = change.startswith("{")
+    file.write_text(
+        change.replace("{", "{description: x, ", 1) if flow else f"description: x\n{change}\n", "utf-8"
+    )
+    with pytest.raises(SettingsError, match=complaint):
+        load_tribal_preset(str(file))
 
 
 @pytest.mark.parametrize(
@@ -103,7 +139,7 @@ def test_a_base_is_a_mapping(tmp_path: Path) -> None:
 
 
 def test_every_setting_says_what_it_is() -> None:
-    for model in (LoraPreset, PretrainedBase, DemoBase):
+    for model in (LoraPreset, PretrainedBase, DemoBase, TribalPreset, TribalPhase):
         missing = [n for n, f in model.model_fields.items() if not f.description and n != "kind"]
         assert missing == []
 
@@ -133,25 +169,40 @@ def _values(field: dict[str, Any]) -> str:
     if "enum" in field:
         return ", ".join(f"`{value}`" for value in field["enum"])
     if field["type"] == "array":
-        return "list of texts" if field["items"].get("type") == "string" else "list of mappings, below"
-    words = {"string": "text", "integer": "whole number", "boolean": "`true`, `false`", "object": "mapping"}
+        items = {"string": "list of texts", "integer": "list of whole numbers"}
+        return items.get(field["items"].get("type"), "list of mappings, below")
+    words = {
+        "null": "`null`",
+        "string": "text",
+        "integer": "whole number",
+        "boolean": "`true`, `false`",
+        "object": "mapping",
+    }
     return words.get(field["type"], field["type"])
 
 
-def _documented() -> str:
-    parts = (
+#: The pages of presets, with the tables that stand at their ends.
+PAGES: dict[Path, tuple[tuple[str, type[BaseModel]], ...]] = {
+    DOCUMENTATION: (
         ("", LoraPreset),
         ("### base, a model that somebody trained: `kind: pretrained`\n\n", PretrainedBase),
         ("### base, the tiny random one: `kind: built`\n\n", DemoBase),
         ("### one of the phases\n\n", Phase),
-    )
+    ),
+    DOCS / "nova-presets.md": (("", TribalPreset), ("### one of the phases\n\n", TribalPhase)),
+}
+
+
+def _documented(page: Path) -> str:
+    parts = PAGES[page]
     return "\n\n".join(title + table_of(model) for title, model in parts) + "\n"
 
 
-def test_the_documentation_has_every_setting() -> None:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_documentation_has_every_setting(page: Path) -> None:
     """A setting that is not in the table cannot be found by who writes a preset."""
-    text = DOCUMENTATION.read_text("utf-8")
-    assert text.partition(MARK)[2].strip() == _documented().strip(), (
+    text = page.read_text("utf-8")
+    assert text.partition(MARK)[2].strip() == _documented(page).strip(), (
         "run this module to write the table again"
     )
 
@@ -162,8 +213,13 @@ def test_the_documented_example_is_a_preset(tmp_path: Path) -> None:
     preset = load_lora_preset(str(tmp_path / "mine.yaml"))
     assert isinstance(preset.base, PretrainedBase)
     assert preset.system == "You are Ada."
+    example = (DOCS / "nova-presets.md").read_text("utf-8").partition("```yaml\n")[2].partition("```")[0]
+    (tmp_path / "tribe.yaml").write_text(example, "utf-8")
+    tribe = load_tribal_preset(str(tmp_path / "tribe.yaml"))
+    assert [phase.member for phase in tribe.phases] == [None, "sora"]
 
 
 if __name__ == "__main__":
-    before, mark, _ = DOCUMENTATION.read_text("utf-8").partition(MARK)
-    DOCUMENTATION.write_text(f"{before}{mark}\n\n{_documented()}", "utf-8")
+    for page in PAGES:
+        before, mark, _ = page.read_text("utf-8").partition(MARK)
+        page.write_text(f"{before}{mark}\n\n{_documented(page)}", "utf-8")

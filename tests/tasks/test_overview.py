@@ -13,6 +13,7 @@ from schemas.summary import ExpectationResult, ValidationResult
 from storage.catalog import read_build
 from storage.store import Store
 from tasks.overview import Overview, validations_of
+from tasks.reports import render_builds
 from tests.made_builds import STAGES, put_build, summaries
 
 
@@ -101,14 +102,23 @@ def test_deleted_datasets_and_damage_are_said_and_break_nothing(store: Store) ->
     assert overview.line("b1").state == "damaged", "what was remembered must still stand"
 
 
-def test_adapters_are_told_apart(store: Store) -> None:
-    for name, demo in (("b1", True), ("b2", False)):
-        record = put_build(store, name, planned=(*STAGES, "train-lora"))
-        mark = record.stages["train-lora"]
-        made = {"stage": "train-lora", "fingerprint": mark, "files": {}, "account": {"base_is_demo": demo}}
-        store.put_if_absent(f"artifacts/train-lora/{mark}/manifest.json", canonical_json(made))
+def test_what_was_trained_is_told_apart(store: Store) -> None:
+    for name, stage, account in (
+        ("b1", "train-lora", {"base_is_demo": True}),
+        ("b2", "train-lora", {"base_is_demo": False}),
+        ("b3", "train-tribal", {"members": ["nova"]}),
+    ):
+        mark = put_build(store, name, planned=(*STAGES, stage)).stages[stage]
+        made = {"stage": stage, "fingerprint": mark, "files": {}, "account": account}
+        store.put_if_absent(f"artifacts/{stage}/{mark}/manifest.json", canonical_json(made))
+    put_build(store, "b4", planned=(*STAGES, "train-tribal"))
     lines = Overview(store, STAGE_NAMES).lines()
-    assert [(line.state, line.adapter) for line in lines] == [("complete", "trained"), ("complete", "demo")]
+    assert [(line.state, line.adapter, line.nova) for line in lines] == [
+        ("stopped", None, False), ("complete", None, True), ("complete", "trained", False), ("complete", "demo", False)
+    ]  # fmt: skip
+    page = render_builds(lines, "/home/ana")
+    assert "corpus complete; no NOVA yet" in page
+    assert '<td data-label="Trained"><div>NOVA</div></td>' in page
 
 
 def test_a_list_asked_again_reads_nothing_and_never_opens_a_table(

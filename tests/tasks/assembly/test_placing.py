@@ -26,7 +26,7 @@ def test_it_agrees_with_the_assembly(conversations: list[list[tuple[str, tuple[s
     )
     signals = table("signals", *({"message_id": i, "language": "en"} for i in ids))
     (part,) = assemble_part({**tables, "verdicts": decided, "signals": signals}, AssembleSettings())
-    placed = place_part(tables["messages"].select(["role", "position"]), decided)
+    placed = place_part(tables["messages"].select(["role", "position", "author", "intensity"]), decided)
     assert placed.to_pylist() == part.tables["placements"].select(["placement", "reason"]).to_pylist()
 
 

@@ -59,6 +59,25 @@ def test_double_posts_and_answers_in_pieces_are_joined() -> None:
     assert repairs == Counter(joined_user=1, joined_assistant=2)
 
 
+def test_two_who_answer_one_after_the_other_keep_their_own_lines() -> None:
+    said = turns("u a a a a")
+    for turn, (author, intensity) in zip(
+        said[1:], [("Sora", "0.9"), ("Sora", "0.9"), ("Lumin", "0.9"), ("Lumin", "0.4")], strict=True
+    ):
+        turn.author, turn.intensity = author, intensity
+    result = assemble(said)
+    assert shown(result) == "u<0> a+<1><2> a+<3> a+<4>"
+    assert result.repairs == Counter(joined_assistant=1)
+    assert [turn.placement for turn in said] == ["context", *["trained"] * 4]
+
+
+def test_a_masked_answer_of_somebody_else_is_no_piece_of_this_one() -> None:
+    said = turns("u a~ a")
+    said[1].author, said[2].author = "Nova", "Sora"
+    assert shown(assemble(said)) == "u<0> a<1> a+<2>"
+    assert [told(turn) for turn in said] == ["context", "masked:ruled", "trained"]
+
+
 def test_messages_of_tools_and_systems_are_never_joined() -> None:
     lines, _, repairs = outcome("s s u c t t a")
     assert lines == "s<0> s<1> u<2> t<3> t<4> t<5> a+<6>"

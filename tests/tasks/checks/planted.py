@@ -214,7 +214,7 @@ ROW_FAULTS: dict[Key, Fault] = {
     ("filter", "verdicts", "a reason rests on evidence"): Fault(2, {"evidence": []}),
     ("assemble", "examples", "example_id is a 128-bit id"): Fault(1, {"example_id": "e1"}),
     ("assemble", "examples", "an example has something to learn"): Fault(1, {"trainable": 0}),
-    ("assemble", "examples", "roles alternate"): Fault(
+    ("assemble", "examples", "neighbours differ in role, author or intensity"): Fault(
         0, {"messages": said(("user", False), ("user", False), ("assistant", True))}
     ),
     ("assemble", "examples", "an example ends with a reply"): Fault(
