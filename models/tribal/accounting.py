@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from models.tribal.curriculum import Fitted, PhaseRecord, Validation
-from models.tribal.job import Job, describe_labels, notes_on, set_aside
+from models.tribal.job import Job, build_nova, describe_labels, notes_on, set_aside
+from models.tribal.measuring import dtype_of, measure_validation
 from models.tribal.reached import sum_up, windows_read
 from models.tribal.result import Measured, TribalPhaseResult, TribalResult
 from models.tribal.schedule import PhaseRows, validation_rows
@@ -18,7 +20,7 @@ def result_of(job: Job, fitted: Fitted, libraries: Mapping[str, str]) -> TribalR
     read = [windows_read(rows, record.batch, preset.seed, len(record.steps)) for rows, record in pairs]
     total = sum_up(prepared.train, set().union(*read))
     steps = [step for record in fitted.phases for step in record.steps]
-    measured = [record for record in fitted.phases if record.validations]
+    made = [pair for pair in pairs if pair[1].steps]
     return TribalResult(
         preset=preset.description,
         members=prepared.members,
@@ -40,8 +42,8 @@ def result_of(job: Job, fitted: Fitted, libraries: Mapping[str, str]) -> TribalR
         labels=describe_labels(prepared),
         validation_examples=len(prepared.validation.documents.example_ids),
         validation_windows=sum(len(row) for row in validation_rows(prepared)),
-        before=_measured(measured[0], 0) if measured else None,
-        after=_measured(measured[-1], measured[-1].kept_step) if measured else None,
+        before=_on_everything(job, *made[0], 0, lambda: build_nova(job.config, preset.seed)),
+        after=_on_everything(job, *made[-1], made[-1][1].kept_step, lambda: fitted.model),
         first_loss=steps[0]["loss"],
         last_loss=steps[-1]["loss"],
         first_lm_loss=steps[0].get("lm_loss", steps[0]["loss"]),
@@ -51,13 +53,13 @@ def result_of(job: Job, fitted: Fitted, libraries: Mapping[str, str]) -> TribalR
     )
 
 
-def dtype_of(wanted: str) -> str:
-    """The numbers of the forward pass: what the preset asks for, or what auto means on this machine."""
-    import torch
-
-    if wanted != "auto":
-        return {"bf16": "bfloat16", "fp32": "float32"}[wanted]
-    return "bfloat16" if torch.cuda.is_available() else "float32"
+def _on_everything(job: Job, phase: PhaseRows, record: PhaseRecord, step: int, model: Any) -> Measured | None:
+    """The validation split whole: as a phase measured it, or, where it measured a part, measured now."""
+    whole = validation_rows(job.prepared)
+    if phase.validation == whole:
+        return _measured(record, step)
+    found = measure_validation(model(), job.prepared, whole)
+    return None if found is None else Measured(step=step, **vars(found))
 
 
 def _phase(job: Job, rows: PhaseRows, record: PhaseRecord, windows: set[int]) -> TribalPhaseResult:

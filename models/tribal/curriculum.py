@@ -7,7 +7,6 @@ what a straight run has.
 
 from __future__ import annotations
 
-import inspect
 import json
 import shutil
 from collections.abc import Callable, Sequence
@@ -24,7 +23,7 @@ from models.training.steps import run_phase
 from models.training.stopping import TrainingStopped, Wish, stop_kindly
 from models.training.watching import StepWatcher
 from models.tribal.batches import Collator
-from models.tribal.measuring import Measurement, measure
+from models.tribal.measuring import Measurement, knows_members, measure
 from models.tribal.preparing import Prepared
 from models.tribal.schedule import PhaseRows, plan_phases, wanted_batch
 from schemas.ids import canonical_json
@@ -113,11 +112,6 @@ def fit(
         )
 
 
-def knows_members(model: Any) -> bool:
-    """Whether a model learns who speaks."""
-    return "member_targets" in inspect.signature(model.forward).parameters
-
-
 def _run_all(fitting: _Fitting, batch: Batch, failures: int) -> Fitted:
     model, weights, records = None, None, []
     for phase in fitting.phases:
@@ -131,6 +125,7 @@ def _run_all(fitting: _Fitting, batch: Batch, failures: int) -> Fitted:
             weights = folder / _DONE / _MODEL
         records.append(_record(phase.plan, account, batch))
     model = _open(fitting, weights).eval()
+    model.config.use_cache = True  # the Trainer turned it off
     return Fitted(model, fitting.phases, tuple(records), failures, fitting.pace.speed)
 
 

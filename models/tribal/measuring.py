@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.tribal.batches import IGNORED, Collator
+from models.tribal.preparing import Prepared
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,37 @@ class Measurement:
     lm_loss: float
     label_loss: float | None
     bits_per_byte: float
+
+
+def measure_validation(model: Any, prepared: Prepared, rows: Sequence[Sequence[int]]) -> Measurement | None:
+    """Measure rows of the validation split, in the numbers that the preset trains in. None when there are none."""
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    half = dtype_of(prepared.preset.dtype) == "bfloat16"
+    collator = prepared.collator(prepared.validation, knows_members(model))
+    return measure(
+        model.to(device),
+        rows,
+        collator,
+        prepared.bytes_of,
+        prepared.preset.batch_size,
+        lambda: torch.autocast(device, torch.bfloat16, enabled=half),
+    )
+
+
+def knows_members(model: Any) -> bool:
+    """Whether a model learns who speaks."""
+    return "member_targets" in inspect.signature(model.forward).parameters
+
+
+def dtype_of(wanted: str) -> str:
+    """The numbers of the forward pass: what a preset asks for, or what auto means on this machine."""
+    import torch
+
+    if wanted != "auto":
+        return {"bf16": "bfloat16", "fp32": "float32"}[wanted]
+    return "bfloat16" if torch.cuda.is_available() else "float32"
 
 
 def measure(

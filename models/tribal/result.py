@@ -57,7 +57,8 @@ class TribalResult(BaseModel):
 
     `examples`, `windows`, `tokens` and `trained_tokens` are what was read, each once however many phases and passes
     read it; `examples_set_aside` counts the other examples of the training split by reason. Losses of the run are the
-    first phase's first and the last phase's last. `notes` are what a person should know.
+    first phase's first and the last phase's last; `before` and `after` are of the whole validation split, those of a
+    phase of its own kind of conversations there. `notes` are what a person should know.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -116,7 +116,6 @@ def check_reread(model: Any, folder: Path, input_ids: Any) -> None:
 
 
 def _write(job: Job, fitted: Fitted, out: Path) -> None:
-    fitted.model.config.use_cache = True  # the Trainer turned it off
     fitted.model.config.name_or_path = ""  # else the working folder's path would be written down
     fitted.model.save_pretrained(out / MODEL)
     job.prepared.tokenizer.save_pretrained(out / MODEL)

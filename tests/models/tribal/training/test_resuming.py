@@ -142,3 +142,18 @@ def test_a_full_disk_is_told_and_the_run_goes_on_afterwards(
     assert not (tmp_path / "out/train.json").exists()
     assert trainings.run(tmp_path / "out", tmp_path / "work")[-1] == ("done", None)
     assert written(tmp_path / "out") == straight
+
+
+def test_a_phase_that_ended_early_ends_there_again(trainings: Trainings, tmp_path: Path) -> None:
+    """Killed after the step that was its last, it makes no step more."""
+    wild = {"phases": (), "learning_rate": 0.3, "warmup_ratio": 0.5, "max_steps": 40, "patience": 1}
+    preset = TribalPreset.model_validate({**trainings.preset.model_dump(), **wild})
+    early = Trainings(preset, trainings.corpus, trainings.context)
+    told = early.run(tmp_path / "straight", tmp_path / "work-1")
+    last = [step for kind, step in told if kind == "step"][-1]
+    assert last < 40
+    straight = written(tmp_path / "straight")
+    assert ("done", None) not in early.run(tmp_path / "out", tmp_path / "work-2", kill_at=last)
+    again = early.run(tmp_path / "out", tmp_path / "work-2")
+    assert again[-2:] == [("step", last), ("done", None)]
+    assert written(tmp_path / "out") == straight
