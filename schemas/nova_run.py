@@ -28,30 +28,13 @@ class MemberCount(_Shape):
     tokens: int = 0
 
 
-class Metric(_Shape):
-    """A figure with its interval (null: none was computed); `note` says of what."""
+class EvaluatedLine(_Shape):
+    """A line of the evaluation, in words; `interval` is empty where there is none."""
 
     name: str
-    value: float
-    low: float | None = None
-    high: float | None = None
-    unit: str = ""
+    value: str
+    interval: str = ""
     note: str = ""
-
-
-class EvaluationSection(_Shape):
-    """Figures that belong together, below one heading; `text` says what they mean."""
-
-    title: str
-    text: str = ""
-    metrics: tuple[Metric, ...] = ()
-
-
-class Evaluation(_Shape):
-    """What was measured of a NOVA that stands: `evaluation.json` in its run's log. `notes` are what to mind."""
-
-    sections: tuple[EvaluationSection, ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 class NovaRun(_Shape):
@@ -81,7 +64,7 @@ class NovaRun(_Shape):
     tokens: int = 0
     trained_tokens: int = 0
     labelled_tokens: int = 0
-    evaluation: Evaluation = Evaluation()
+    evaluation: tuple[EvaluatedLine, ...] = ()
     preflight: tuple[Need, ...] = ()
     notes: tuple[str, ...] = ()
     settings: str = ""

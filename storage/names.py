@@ -34,7 +34,7 @@ def check_name(name: str) -> None:
     """Raises UsageError for a name that cannot be a folder's on every system."""
     if not NAME.fullmatch(name):
         raise UsageError(
-            f"{name[:80]!r} cannot be the name of what is trained",
+            f"{name[:80]!r} cannot be the name of an adapter or a model",
             where="--name",
             fix="Use up to 80 letters, digits, dots, dashes and underscores, a letter or digit first.",
         )

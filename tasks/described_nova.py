@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from schemas.settings import TribalPreset
+from schemas.tables import SPLITS
 from tasks.lineage import (
     CARD,
     LABELLED,
@@ -29,7 +30,9 @@ def describe_nova(run: Run, preset: TribalPreset, account: dict[str, Any], out: 
     """Write card, lineage and preset beside a freshly trained NOVA."""
     corpus = run.dataset("mix")
     figures = (*LEARNED, *LABELLED)
-    write_lineage(corpus, run, out / LINEAGE, pq.read_table(out / SEEN), by_phase=False, figures=figures)
+    write_lineage(
+        corpus, run, out / LINEAGE, pq.read_table(out / SEEN), by_phase=False, figures=figures, splits=SPLITS
+    )
     (out / SEEN).unlink()  # the lineage holds all of it
     (out / PRESET).write_text(preset.model_dump_json(indent=2) + "\n", "utf-8")
     facts = NovaCardFacts(

@@ -44,18 +44,19 @@ def write_lineage(
     seen: pa.Table,
     by_phase: bool,
     figures: Sequence[str] = LEARNED,
+    splits: Sequence[str] = READ,
 ) -> None:
     """Every example that training read, once (`by_phase`: once in each phase that read it), and every one it measured
     itself on; corpus and build stand in the file's metadata.
 
-    The `figures` say what of it was learned; they are null in the validation split. `seen` is the trainer's own
+    The `figures` say what of it was learned; they are null in the other splits. `seen` is the trainer's own
     account: what was set aside or not reached is not in it, and so not in the lineage.
     """
     told = {b"vatra.corpus": corpus.manifest.fingerprint.encode(), b"vatra.build": run.record.build.encode()}
     schema = lineage_schema(figures).with_metadata(told)
     keys = ["example_id", "phase"] if by_phase else ["example_id"]
     with pq.ParquetWriter(path, schema, compression="zstd") as sink:
-        for split in READ:
+        for split in splits:
             written: set[tuple[Any, ...]] = set()
             for part in corpus.scan(split, ["example_id", "conversation_id", "source", "phase"]):
                 fresh = _first(part, keys, written)

@@ -8,14 +8,11 @@ from typing import Any
 
 from schemas.errors import UsageError
 from schemas.files import expanded
-from schemas.nova_run import Evaluation
 from storage.artifacts import artifact_folder, verify_artifact
 from storage.home import Home
-from storage.store import translated
 from tasks.finding_trained import find_trained
-from tasks.nova_page import EVALUATION, nova_view, write_nova_page
+from tasks.nova_page import nova_view, write_nova_page
 from tasks.training_kinds import NOVA
-from tasks.training_log import logs_of
 
 #: Where the model itself lies in an artifact: a folder that the library opens.
 MODEL = "model"
@@ -43,18 +40,10 @@ class Nova:
             verify_artifact(self.home.store, NOVA.stage, self.fingerprint)
         check_folder(self.model)
 
-    def write_page(self, evaluation: Evaluation | None = None) -> Path:
-        """The run's page, with this evaluation on it; it is kept in the home's logs (None: with the one kept there).
-
-        Raises UsageError for a model that no training of this home made: it has no page.
-        """
+    def write_page(self) -> Path:
+        """The run's page, written again. Raises UsageError for a model that no training of this home made."""
         if self.fingerprint is None:
             raise UsageError("only what was trained in this home has a page", where=str(self.folder))
-        if evaluation is not None:
-            path = logs_of(self.home, NOVA.stage, self.fingerprint) / EVALUATION
-            with translated("write the log", str(path)):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(evaluation.model_dump_json(indent=1), "utf-8")
         view = nova_view(self.home, self.name, self.fingerprint, self.account, self.folder)
         return write_nova_page(self.home, view)
 

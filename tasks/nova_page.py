@@ -1,4 +1,4 @@
-"""The page of a NOVA's training: what the artifact says of it, what this machine knows, what was measured since."""
+"""The page of a NOVA's training: what the artifact says of it, and what only this machine knows."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from pydantic import ValidationError
 
 from models.tribal import TribalPlan, TribalResult
 from schemas.errors import StoreError
-from schemas.nova_run import Evaluation, MemberCount, NovaRun, ValidationPoint
+from schemas.nova_evaluation import Evaluation
+from schemas.nova_run import EvaluatedLine, MemberCount, NovaRun, ValidationPoint
 from schemas.settings import TribalPreset
 from schemas.training_run import Need, PhaseRun, StepPoint
 from storage.home import Home
 from tasks.lineage import LINEAGE, PRESET, labelled_tokens, read_origin
+from tasks.reports.evaluated import evaluation_rows
 from tasks.reports.nova import render_nova
 from tasks.run_pages import memory_need, time_needs, write_page
 from tasks.training_kinds import NOVA
@@ -28,7 +30,7 @@ from tasks.training_log import (
     tell_bytes,
 )
 
-#: Lines of the training, beside the model; and what was measured of it later, in the home's logs.
+#: Lines of the training, and what was measured at its end, beside the model.
 CURVE, VALIDATION, EVALUATION = "curve.jsonl", "validation.jsonl", "evaluation.json"
 
 
@@ -74,7 +76,7 @@ def nova_view(home: Home, name: str, fingerprint: str, account: dict[str, Any], 
         tokens=result.tokens,
         trained_tokens=result.trained_tokens,
         labelled_tokens=labelled_tokens(folder / LINEAGE),
-        evaluation=read_evaluation(logs / EVALUATION),
+        evaluation=evaluation_of(folder),
         preflight=needs_of(logs),
         notes=tuple(dict.fromkeys(notes)),
         settings=preset.model_dump_json(indent=2),
@@ -137,16 +139,18 @@ def validation_of(result: TribalResult, folder: Path) -> tuple[ValidationPoint, 
     return tuple(point for _, point in sorted(points.items()))
 
 
-def read_evaluation(path: Path) -> Evaluation:
-    """What was measured of the model since it stands; nothing when nobody did. Raises StoreError for damage."""
+def evaluation_of(folder: Path) -> tuple[EvaluatedLine, ...]:
+    """What was measured on the text that it never read; nothing where nothing was held out. Raises StoreError."""
+    path = folder / EVALUATION
     try:
-        return Evaluation.model_validate_json(path.read_text("utf-8"))
+        found = Evaluation.model_validate_json(path.read_text("utf-8"))
     except FileNotFoundError:
-        return Evaluation()
+        return ()
     except (OSError, ValidationError):
         raise StoreError(
-            "the evaluation of a NOVA is damaged", where=str(path), fix="Delete this file and evaluate again."
+            "the evaluation of a NOVA is damaged", where=str(path), fix="Train it again."
         ) from None
+    return tuple(EvaluatedLine(**row._asdict()) for row in evaluation_rows(found))
 
 
 def needs_of(logs: Path) -> tuple[Need, ...]:

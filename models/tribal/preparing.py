@@ -91,6 +91,13 @@ def prepare(preset: TribalPreset, corpus: Corpus) -> Prepared:
     return Prepared(preset, tokenizer, members, token_bytes(tokenizer), **splits)
 
 
+def with_test(prepared: Prepared, corpus: Corpus) -> Prepared:
+    """The same with the test split, which a training leaves closed until all is learned. Raises InputError."""
+    return replace(
+        prepared, test=_split(prepared.preset, prepared.tokenizer, prepared.members, corpus, "test")
+    )
+
+
 def shuffle_labels(split: Split, seed: int) -> Split:
     """The same text with the labels of other conversations: what labels are worth is what this loses.
 

@@ -19,6 +19,7 @@ from models.tribal.corpus import Corpus
 from models.tribal.curriculum import Fitted, fit
 from models.tribal.job import Job, build_nova, plan_job
 from models.tribal.plan import TribalPlan
+from models.tribal.preparing import with_test
 from models.tribal.reached import windows_read, write_seen
 from models.tribal.result import TribalResult
 from models.tribal.watching import Watcher
@@ -27,8 +28,8 @@ from schemas.settings.tribal import TribalPreset
 
 #: Distributions whose version changes the result of a run.
 LIBRARIES = ("accelerate", "numpy", "tokenizers", "torch", "transformers")
-MODEL, RESULT, CURVE, VALIDATION, SEEN = (
-    "model", "train.json", "curve.jsonl", "validation.jsonl", "seen.parquet"
+MODEL, RESULT, CURVE, VALIDATION, EVALUATION, SEEN = (
+    "model", "train.json", "curve.jsonl", "validation.jsonl", "evaluation.json", "seen.parquet"
 )  # fmt: skip
 #: Largest difference between logits of the trained and of the reread model.
 TOLERANCE = 1e-5
@@ -44,12 +45,12 @@ def train_tribal(
     watcher: Watcher | None = None,
 ) -> TribalResult:
     """Train a NOVA on `corpus["train"]`; write `model/`, `train.json`, `curve.jsonl` (a line per step),
-    `validation.jsonl` (a line per validation) and `seen.parquet` to the empty folder `out`.
+    `validation.jsonl` (a line per validation), `evaluation.json` and `seen.parquet` to the empty folder `out`.
 
     `corpus` maps splits to Parquet shards in `schemas.tables.CORPUS`; `validation` is only measured (and says when a
-    phase ends), `test` is not read. `work` keeps checkpoints: with the same one, a call goes on where a killed one
-    stopped, and ends with the same weights; without one, nothing is kept. Raises StageFailed, SettingsError,
-    UsageError, InputError, StoreError; TrainingStopped after a Ctrl-C.
+    phase ends), `test` is opened when all is learned, and evaluated. `work` keeps checkpoints: with the same one, a
+    call goes on where a killed one stopped, and ends with the same weights; without one, nothing is kept. Raises
+    StageFailed, SettingsError, UsageError, InputError, StoreError; TrainingStopped after a Ctrl-C.
     """
     if out.exists() and any(out.iterdir()):
         raise StoreError("the folder for the model is not empty", where=str(out))
@@ -96,7 +97,17 @@ def _train(preset: TribalPreset, corpus: Corpus, out: Path, work: Path, watcher:
     watcher.measured(Measured(peak_memory(), held, time.perf_counter() - begun, fitted.tokens_per_second))
     _write(job, fitted, out)
     check_reread(fitted.model, out / MODEL, job.prepared.train.documents.ids[: preset.max_length])
+    _evaluate(job, fitted, corpus, out)
     return result_of(job, fitted, {name: version(name) for name in LIBRARIES})
+
+
+def _evaluate(job: Job, fitted: Fitted, corpus: Corpus, out: Path) -> None:
+    """Measure the model on the test split, which is opened only now, or else on the validation split."""
+    from models.tribal.evaluation import evaluate_trained
+
+    found = evaluate_trained(fitted.model, with_test(job.prepared, corpus))
+    if found is not None:
+        (out / EVALUATION).write_text(found.model_dump_json(indent=2) + "\n", "utf-8")
 
 
 def check_reread(model: Any, folder: Path, input_ids: Any) -> None:

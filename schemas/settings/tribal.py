@@ -87,7 +87,12 @@ class TribalPreset(Settings):
     max_steps: int | None = Field(
         None, ge=1, le=10**9, description="Stop after so many optimizer steps, if earlier; null: never."
     )
-    batch_size: int = Field(8, ge=1, le=65_536, description="Rows of max_length tokens, into which windows are packed, in one forward pass.")
+    batch_size: int = Field(
+        8,
+        ge=1,
+        le=65_536,
+        description="Rows of packed windows, each of max_length tokens, in a forward pass.",
+    )
     gradient_accumulation: int = Field(1, ge=1, le=65_536, description="Forward passes per step.")
     max_length: int = Field(256, ge=16, le=131_072, description="Tokens of a training window at most.")
     learn: Literal["everything", "replies"] = Field(

@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from schemas.errors import StoreError, UsageError
-from schemas.nova_run import Evaluation, EvaluationSection, Metric
 from storage.home import Home
 from tasks.nova import Nova, find_nova
 from tests.flows.conftest import ROOT, Answer, Built, environment, vatra
@@ -48,7 +47,7 @@ def test_what_comes_out(built: Built, trained: Answer) -> None:
     }
     assert {
         "README.md", "lineage.parquet", "preset.json", "train.json", "curve.jsonl", "validation.jsonl",
-        "model/model.safetensors", "model/config.json", "model/tokenizer.json", "manifest.json",
+        "evaluation.json", "model/model.safetensors", "model/config.json", "model/tokenizer.json", "manifest.json",
     } <= inside  # fmt: skip
     assert "seen.parquet" not in inside
     assert "train-tribal 8 of 8" in trained.errors
@@ -222,21 +221,13 @@ def test_a_torn_or_altered_nova_is_not_used(built: Built, tribe: Nova) -> None:
     assert find_nova(Home(built.home), "tribe") == tribe
 
 
-def test_an_evaluation_comes_onto_the_page_and_stays(tribe: Nova) -> None:
-    assert tribe.fingerprint is not None
-    metric = Metric(name="bits per byte", value=2.5, low=2.25, high=2.75, note="test split")
-    section = EvaluationSection(title="Against GPT-2", text="Same size.", metrics=(metric,))
-    page = tribe.write_page(Evaluation(sections=(section,), notes=("Three seeds.",)))
-    try:
-        for _ in range(2):
-            text = page.read_text("utf-8")
-            for told in ("Against GPT-2", "2.25 … 2.75", "Three seeds.", "test split"):
-                assert told in text
-            tribe.write_page()
-    finally:
-        (tribe.home.logs / f"train-tribal-{tribe.fingerprint}" / "evaluation.json").unlink()
-    tribe.write_page()
-    assert "Against GPT-2" not in page.read_text("utf-8")
+def test_the_test_split_is_evaluated_and_the_page_written_again_tells_it(tribe: Nova) -> None:
+    told = json.loads((tribe.folder / "evaluation.json").read_text("utf-8"))
+    assert told["split"] == "test"
+    assert told["language"]["tokens"] > 0
+    page = tribe.write_page().read_text("utf-8")
+    for line in ("on the test split", f"{told['language']['bits_per_byte']['value']:.4f}", "who speaks: AUC"):
+        assert line in page
 
 
 def test_one_stage_again_is_a_training_of_its_own(built: Built) -> None:

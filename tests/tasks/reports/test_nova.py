@@ -9,14 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.nova_run import (
-    Evaluation,
-    EvaluationSection,
-    MemberCount,
-    Metric,
-    NovaRun,
-    ValidationPoint,
-)
+from schemas.nova_run import EvaluatedLine, MemberCount, NovaRun, ValidationPoint
 from schemas.training_run import Need, PhaseRun, StepPoint
 from tasks.reports.curves import draw_loss, draw_measured
 from tasks.reports.nova import NAMED, render_nova, tell_nova
@@ -56,13 +49,9 @@ def full(text: str) -> NovaRun:
         members=(MemberCount(name=text, turns=3, tokens=40), MemberCount(name="sora", turns=1, tokens=10)),
         unlabelled={text: 3}, strangers={text: 2}, set_aside={text: 3},
         examples=30, examples_in=33, tokens=900, trained_tokens=800, labelled_tokens=50,
-        evaluation=Evaluation(
-            sections=(
-                EvaluationSection(title=text, text=text, metrics=(
-                    Metric(name=text, value=0.91, low=0.88, high=0.94, unit=text, note=text),
-                    Metric(name="x", value=2.0))),
-            ),
-            notes=(text,),
+        evaluation=(
+            EvaluatedLine(name=text, value=text, interval=text, note=text),
+            EvaluatedLine(name="perplexity", value="12.34", interval="11.98 to 12.71"),
         ),
         preflight=(Need(part=text, estimated=1e9, measured=2e9, note=text),),
         settings=text,
@@ -76,7 +65,7 @@ def test_hostile_text_stays_text(text: str) -> None:
 
 def test_an_empty_run_is_a_page_too() -> None:
     text = render_nova(run())
-    for said in ("were not written down", "Nothing was held out", "Nothing beyond the validations above"):
+    for said in ("were not written down", "Nothing was held out", "Nothing was held out to be measured on"):
         assert said in text
     assert render_nova(run()) == text
 
@@ -86,7 +75,7 @@ def test_what_was_measured_is_told_and_drawn() -> None:
     page = render_nova(view)
     for title in ("Loss of the next token", "Bits per byte, held out", "Loss of the labels", "Learning rate"):
         assert title in page
-    assert "0.88 … 0.94" in page
+    assert "11.98 to 12.71" in page
     assert "from 4.900 to 2.800 bits per byte at its best" in tell_nova(view)
     assert "50 steps over 30 of 33 examples in 2 phases" in tell_nova(view)
     drawn = draw_loss(view.phases, "t", [(point.step, point.lm_loss) for point in view.validation])

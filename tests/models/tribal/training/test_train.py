@@ -143,7 +143,7 @@ def test_the_folder_is_a_model_of_the_library_without_path_or_pickle(
         if not name.endswith((".safetensors", ".parquet")):
             assert not [place for place in places if f"{place}/" in data.decode()], name
     assert {path.name for path in run.out.iterdir()} == {
-        "model", "train.json", "curve.jsonl", "validation.jsonl", "seen.parquet",
+        "model", "train.json", "curve.jsonl", "validation.jsonl", "evaluation.json", "seen.parquet",
     }  # fmt: skip
     assert TribalResult.model_validate_json((run.out / "train.json").read_text()) == run.result
 
