@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from models.training.device import free_memory
+from models.training.device import CPU, free_memory
 from models.training.schedule import Batch
 from schemas.errors import StoreError, UsageError
 from schemas.settings.tribal import TribalPreset
@@ -15,7 +15,10 @@ from schemas.settings.tribal import TribalPreset
 GIB = 1 << 30
 #: Numbers that a block keeps of each token for its gradients, in widths of the model: norms, query, key, value, what is
 #: attended, both sides of the feed-forward part, masks of dropout.
-_KEPT = 22
+_KEPT = 24
+#: Copies of the attention's scores that a block keeps on a CPU: dropout of them has no fast path there. On an
+#: accelerator they are never held.
+_SCORES, _SCORES_DROPPED = 1, 5
 #: Copies of the logits that a step holds: as they are, in fp32, their softmax, their gradients.
 _LOGITS = 4
 
@@ -37,10 +40,14 @@ class TribalMemory(BaseModel):
         return sum(getattr(self, name) for name in type(self).model_fields)
 
 
-def estimate_memory(preset: TribalPreset, parameters: int, batch: Batch) -> TribalMemory:
-    """Peak bytes of a step over `batch.size` rows, all in fp32; bf16 halves the activations at most."""
+def estimate_memory(preset: TribalPreset, parameters: int, batch: Batch, device: str = CPU) -> TribalMemory:
+    """Peak bytes of a step over `batch.size` rows, all in fp32 (bf16 halves the activations at most).
+
+    `device` is CPU or an accelerator's name.
+    """
     tokens = batch.size * preset.max_length
-    scores = preset.heads * preset.max_length  # of attention under the mask of packed windows
+    copies = (_SCORES_DROPPED if preset.dropout else _SCORES) if device == CPU else 0
+    scores = copies * preset.heads * preset.max_length
     return TribalMemory(
         weights=4 * parameters,
         gradients=4 * parameters,
@@ -53,11 +60,11 @@ def estimate_memory(preset: TribalPreset, parameters: int, batch: Batch) -> Trib
 def plan_memory(preset: TribalPreset, parameters: int, batch: Batch) -> tuple[TribalMemory, str, int | None]:
     """Memory by part, the device and its free bytes. Raises UsageError when it does not fit, saying what to change."""
     device, free = free_memory()
-    needed = estimate_memory(preset, parameters, batch)
+    needed = estimate_memory(preset, parameters, batch, device)
     if free is not None and needed.total > free:
         raise UsageError(
             f"the training needs about {needed.total / GIB:.1f} GiB of memory, {device} has {free / GIB:.1f} free",
-            fix=_advice(preset, parameters, batch, free),
+            fix=_advice(preset, parameters, batch, device, free),
         )
     return needed, device, free
 
@@ -76,10 +83,10 @@ def plan_disk(parameters: int, tokens: int, phases: int, folder: Path) -> tuple[
     return needed, free
 
 
-def _advice(preset: TribalPreset, parameters: int, batch: Batch, free: int) -> str:
+def _advice(preset: TribalPreset, parameters: int, batch: Batch, device: str, free: int) -> str:
     """The largest batch that would fit, or that none does."""
     smaller: Batch | None = batch
-    while smaller is not None and estimate_memory(preset, parameters, smaller).total > free:
+    while smaller is not None and estimate_memory(preset, parameters, smaller, device).total > free:
         smaller = smaller.halved()
     if smaller is None:
         return "Not even batch_size: 1 in the NOVA preset would do: take a smaller one, or a larger machine."
