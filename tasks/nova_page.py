@@ -63,6 +63,8 @@ def nova_view(home: Home, name: str, fingerprint: str, account: dict[str, Any], 
         ),
         phases=phases_of(result, folder),
         validation=validation_of(result, folder),
+        before=result.before.bits_per_byte if result.before else None,
+        after=result.after.bits_per_byte if result.after else None,
         members=tuple(
             MemberCount(name=one, turns=labels.turns[one], tokens=labels.tokens[one])
             for one in result.members
@@ -131,6 +133,7 @@ def validation_of(result: TribalResult, folder: Path) -> tuple[ValidationPoint, 
     for line in read_lines(folder / VALIDATION):
         step = max(1, begun[line["phase"]] + int(line["step"]))
         points[(line["phase"], step)] = ValidationPoint(
+            phase=line["phase"],
             step=step,
             lm_loss=line["lm_loss"],
             label_loss=line["label_loss"],
