@@ -127,19 +127,18 @@ def _passes(steps: int, batch: int, rows: int) -> float:
 
 
 def validation_of(result: TribalResult, folder: Path) -> tuple[ValidationPoint, ...]:
-    """Every validation, by the step of the whole run; one before a phase stands at the last step of the one before."""
+    """Every validation, by the step of the whole run; one before a phase stands at its first."""
     begun = {phase.number: sum(p.steps for p in result.phases[: phase.number - 1]) for phase in result.phases}
-    points = {}
-    for line in read_lines(folder / VALIDATION):
-        step = max(1, begun[line["phase"]] + int(line["step"]))
-        points[(line["phase"], step)] = ValidationPoint(
+    return tuple(
+        ValidationPoint(
             phase=line["phase"],
-            step=step,
+            step=begun[line["phase"]] + max(1, int(line["step"])),
             lm_loss=line["lm_loss"],
             label_loss=line["label_loss"],
             bits_per_byte=line["bits_per_byte"],
         )
-    return tuple(point for _, point in sorted(points.items()))
+        for line in read_lines(folder / VALIDATION)
+    )
 
 
 def evaluation_of(folder: Path) -> tuple[EvaluatedLine, ...]:
