@@ -1,4 +1,4 @@
-"""NOVA on an accelerator: milliseconds per token, eager and as a CUDA graph; training tokens per second; utilisation."""
+"""NOVA on an accelerator: milliseconds per token, eager and as a graph; training tokens per second; utilisation."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def decode_graph(model: Any, tokens: int) -> float:
     with torch.inference_mode():
         ids = torch.arange(2, 2 + PROMPT, device="cuda")[None]
         token = model(ids, past_key_values=cache, use_cache=True).logits[:, -1:].argmax(-1)
-        step = torch.compile(model, mode="reduce-overhead", fullgraph=True)
+        step: Any = torch.compile(model, mode="reduce-overhead", fullgraph=True)
 
         def go_on() -> None:
             for _ in range(tokens):

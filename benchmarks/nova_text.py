@@ -51,7 +51,7 @@ def train(side: str, steps: int, **changes: Any) -> tuple[Any, Any, int]:
     from models.chat_tokenizer import train_tokenizer
 
     kept, rest = read_prose()
-    tokenizer = train_tokenizer([kept], 2048, 512)
+    tokenizer = train_tokenizer([kept], 2048, 10**9)  # one text of many windows
     data, held_out = windows(tokenizer, kept), windows(tokenizer, rest)
     size = sum(len(tokenizer.decode(row[1:]).encode()) for row in held_out)
     model = make(side, "nova-tiny", **({"vocab_size": len(tokenizer)} | changes)).train()

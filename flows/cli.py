@@ -5,8 +5,8 @@
     vatra report | vatra export --format jsonl --out pairs.jsonl | vatra presets | vatra fetch toxicity
     vatra fetch --sources public.yaml
     vatra train lora --preset demo --name ada | vatra sample --adapter ada | vatra merge ada
-    vatra nova generate "Te iubesc, iubito" --stream | vatra nova explain "Te iubesc, iubito"
     vatra train tribal --preset nova-tiny --name mine
+    vatra nova generate "Te iubesc, iubito" --stream | vatra nova explain "Te iubesc, iubito"
     vatra up | vatra status | vatra down
 
 Nothing heavy is imported before the arguments are known to be right: `vatra --help` answers within a second.

@@ -34,6 +34,11 @@ def _add_generate(commands: Commands) -> argparse.ArgumentParser:
         "--raw", action="store_true", help="go on with TEXT itself, instead of replying to it"
     )
     generate.add_argument(
+        "--member",
+        metavar="NAME[=WEIGHT]",
+        help="give this member the weight (default: 0.9) throughout, in place of what the detector gives it",
+    )
+    generate.add_argument(
         "--greedy", action="store_true", help="the likeliest token each time; nothing is drawn"
     )
     generate.add_argument(
@@ -82,9 +87,7 @@ def _add_explain(commands: Commands) -> argparse.ArgumentParser:
         "--layer", type=int, metavar="N", help="the attention map that is shown large: its layer, from 1"
     )
     explain.add_argument("--head", type=int, metavar="N", help="and its head, from 1")
-    explain.add_argument(
-        "--out", type=Path, metavar="FILE", help="the page (default: in the home's reports)"
-    )
+    explain.add_argument("--out", type=Path, metavar="FILE", help="the page (default: in the home's reports)")
     explain.add_argument("--overwrite", action="store_true", help="replace FILE if it stands already")
     return explain
 

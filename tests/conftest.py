@@ -22,6 +22,10 @@ TOGETHER = {
     "tests/flows/test_explain.py": "looked",
     "tests/flows/test_cluster.py": "cluster",
     "tests/storage/test_cluster.py": "cluster",
+    "tests/models/tribal/test_explaining.py": "nova",
+    "tests/models/tribal/test_generating.py": "nova",
+    "tests/models/tribal/test_quantising.py": "nova",
+    "tests/models/tribal/test_steering.py": "nova",
 }
 
 

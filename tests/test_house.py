@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from flows.cli import build_parser
@@ -18,8 +19,17 @@ HEAVY = ("torch", "transformers", "prefect", "pandas", "pyarrow", "great_expecta
 
 
 def subcommands() -> dict[str, argparse.ArgumentParser]:
-    (choices,) = (a.choices for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction))
-    return dict(choices)
+    """By what is typed: `build`, and `nova generate` for a command under another."""
+    return dict(under(build_parser(), ""))
+
+
+def under(parser: argparse.ArgumentParser, words: str) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    groups = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    if words and not groups:
+        yield words.strip(), parser
+    for group in groups:
+        for name, command in group.choices.items():
+            yield from under(command, f"{words} {name}")
 
 
 def test_readme_tells_of_every_command_and_option() -> None:

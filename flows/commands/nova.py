@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from flows.commands.session import print_json
 from schemas.errors import UsageError
+from schemas.files import expanded
 from schemas.ids import hash_bytes
 from schemas.visible import visible
 from storage.home import Home, name_home
@@ -29,7 +31,9 @@ ENDINGS = {
 def generate(given: argparse.Namespace) -> int:
     """What the NOVA replies, on standard output; who spoke, on standard error."""
     if given.max_new_tokens < 1:
-        raise UsageError(f"at least 1 token must be asked for, not {given.max_new_tokens}", where="--max-new-tokens")
+        raise UsageError(
+            f"at least 1 token must be asked for, not {given.max_new_tokens}", where="--max-new-tokens"
+        )
     from models.tribal.sampling import read_sampling
 
     seed = secrets.randbelow(NEW_SEEDS) if given.seed is None else given.seed
@@ -52,31 +56,32 @@ def generate(given: argparse.Namespace) -> int:
         model = quantise(model)
     words = _console(stderr=given.json)
     show = (lambda piece: _print_piece(words, piece)) if given.stream else None
-    told = go_on(model, tokenizer, ids, sampling, given.max_new_tokens, show=show)
-    words.print("" if given.stream else visible(told.text, len(told.text)) or "(nothing)")
+    with _voice(model, given.member):
+        told = go_on(model, tokenizer, ids, sampling, given.max_new_tokens, show=show)
+    words.print("" if given.stream else visible(told.text, len(told.text)))
     console = _console(stderr=True)
     for line in _account(told, model.config.context, sampling):
         console.print(line)
-    return print_json(
-        given, {"model": name, "int8": given.int8, "sampling": vars(sampling), **told.model_dump()}
-    )
+    drawn = {"greedy": True} if sampling.greedy else vars(sampling)
+    return print_json(given, {"model": name, "int8": given.int8, "sampling": drawn, **told.model_dump()})
 
 
 def explain(given: argparse.Namespace) -> int:
     """One page of what the NOVA sees in a text."""
     text, home = _romanian_letters(_not_empty(given.text)), name_home(given.home)
-    if given.out is not None:
-        check_page(given.out, given.overwrite)
+    out = None if given.out is None else expanded(given.out)
+    if out is not None:
+        check_page(out, given.overwrite)
     model, tokenizer, name = _open(given, attention="eager")
     from models.tribal.explaining import check_choice, text_ids
     from models.tribal.explaining import explain as take_apart
     from tasks.reports.nova_explained import render_explanation
 
-    check_choice(model.config, given.member, given.layer, given.head)
+    member = check_choice(model.config, given.member, given.layer, given.head)
     ids = text_ids(tokenizer, text, model.config.context, given.role)
-    explained = take_apart(model.float(), tokenizer, ids, given.member)
+    explained = take_apart(model.float(), tokenizer, ids, member)
     page = render_explanation(explained, name, given.role, given.layer or 1, given.head or 1)
-    path = write_page(page, given.out, home)
+    path = write_page(page, out, home)
     console = _console(stderr=given.json)
     console.print("Members  " + _shares(explained.mean))
     console.print(f"Page     {path}")
@@ -105,6 +110,12 @@ def write_page(page: str, out: Path | None, home: Home) -> Path:
         temporary.write_text(page, "utf-8")
         temporary.replace(path)
     return path
+
+
+def _voice(model: Any, member: str | None) -> AbstractContextManager[None]:
+    from models.tribal.steering import read_steering, steered
+
+    return nullcontext() if member is None else steered(model, *read_steering(model.config.members, member))
 
 
 def _account(told: Any, context: int, sampling: Any) -> list[str]:

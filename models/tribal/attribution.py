@@ -51,8 +51,9 @@ def attribute(model: Any, ids: Any, member: str) -> Attribution | None:
         (baseline,) = _alpha(detector, torch.zeros_like(normed), place).tolist()
     points = ((torch.arange(STEPS, device=ids.device) + 0.5) / STEPS).to(normed.dtype)
     total = torch.zeros_like(normed[0])
-    for some in points.split(_BATCH):
-        total += _gradient(detector, some[:, None, None] * normed, place).sum(0)
+    for first in range(0, STEPS, _BATCH):
+        some = points[first : first + _BATCH, None, None] * normed
+        total += _gradient(detector, some, place).sum(0)
     local = _gradient(detector, normed, place)[0] * normed[0]
     integrated = total / STEPS * normed[0]
     return Attribution(

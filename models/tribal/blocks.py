@@ -31,6 +31,12 @@ def eager_attention(
     return torch.matmul(dropped, value).transpose(1, 2).contiguous(), weights
 
 
+def beginning(linear: Any, std: float) -> Any:
+    """A matrix that says how widely its first values are spread: the model's own spread is not for it."""
+    linear.first_std = std
+    return linear
+
+
 class CausalAttention(nn.Module):
     """Attention of [B, T, d] over itself and the past; `layer_idx` is its place in the cache.
 
@@ -74,8 +80,7 @@ class NovaAttention(CausalAttention):
 
     def __init__(self, config: NovaConfig, layer_idx: int) -> None:
         super().__init__(config, config.d_model, config.d_model, config.n_heads, layer_idx, bias=True)
-        self.out = nn.Linear(config.d_model, config.d_model)
-        self.out.first_std = config.residual_std
+        self.out = beginning(nn.Linear(config.d_model, config.d_model), config.residual_std)
 
     def forward(
         self, hidden: torch.Tensor, attention_mask: torch.Tensor | None, past_key_values: Any, **kwargs: Any
@@ -95,8 +100,7 @@ class NovaBlock(GradientCheckpointingLayer):  # type: ignore[misc]
         self.feed_norm = nn.LayerNorm(config.d_model, eps=config.layer_norm_epsilon)
         self.up = nn.Linear(config.d_model, 4 * config.d_model)
         self.activation = nn.GELU(approximate="tanh")
-        self.down = nn.Linear(4 * config.d_model, config.d_model)
-        self.down.first_std = config.residual_std
+        self.down = beginning(nn.Linear(4 * config.d_model, config.d_model), config.residual_std)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(

@@ -8,6 +8,7 @@ from typing import Any
 from models.quiet import quiet_libraries
 from models.tribal.attribution import Attribution, attribute
 from models.tribal.pieces import Pieces
+from models.tribal.steering import find_member
 from models.tribal.tokenizer import ChatEncoder
 from schemas.errors import StoreError, UsageError
 
@@ -97,17 +98,12 @@ def text_ids(tokenizer: Any, text: str, context: int, role: str) -> list[int]:
     return ids
 
 
-def check_choice(config: Any, member: str | None, layer: int | None, head: int | None) -> None:
-    """Raises UsageError for a member, a layer or a head that this NOVA does not have."""
-    if member is not None and member not in config.members:
-        raise UsageError(
-            f"{member!r} is no member of this NOVA",
-            where="--member",
-            fix=f"Its members are {', '.join(config.members)}.",
-        )
+def check_choice(config: Any, member: str | None, layer: int | None, head: int | None) -> str | None:
+    """The member as this NOVA writes its name. Raises UsageError for a member, layer or head that it does not have."""
     for what, value, most in (("layer", layer, config.n_layers), ("head", head, config.n_heads)):
         if value is not None and not 1 <= value <= most:
             raise UsageError(f"this NOVA has {what}s 1 to {most}, not {value}", where=f"--{what}")
+    return None if member is None else find_member(config.members, member)
 
 
 def explain(model: Any, tokenizer: Any, ids: list[int], member: str | None = None) -> Explanation:
@@ -137,7 +133,10 @@ def explain(model: Any, tokenizer: Any, ids: list[int], member: str | None = Non
         gates=_gates(model, alpha),
         attribution=attribute(model, given, traced),
         heads=heads,
-        next=[(pieces.label(token), chance) for token, chance in zip(tokens.tolist(), chances.tolist(), strict=True)],
+        next=[
+            (pieces.label(token), chance)
+            for token, chance in zip(tokens.tolist(), chances.tolist(), strict=True)
+        ],
     )
 
 
@@ -167,7 +166,9 @@ def _gates(model: Any, alpha: Any) -> list[Gate]:
     with torch.no_grad():
         opened = resonance.gate(alpha.to(resonance.threshold.dtype))
         most = opened.max(0).values
-        profile = resonance.profile.sigmoid().max(-1).values if resonance.widths is None else most.new_ones(())
+        profile = (
+            resonance.profile.sigmoid().max(-1).values if resonance.widths is None else most.new_ones(())
+        )
         columns = (
             resonance.threshold, resonance.steepness, opened.mean(0), most, resonance.limit * most * profile
         )  # fmt: skip

@@ -68,30 +68,13 @@ def generate(
     and the process's own random numbers are left as they are. Marks of roles are never written: a reply is text.
     Raises StoreError for a model whose numbers are not finite.
     """
-    import torch
-
-    room = min(max_new_tokens, model.config.context - len(ids))
+    room, end = min(max_new_tokens, model.config.context - len(ids)), int(tokenizer.eos_token_id)
     pieces = Pieces(tokenizer)
-    given = torch.tensor([list(ids)], device=model.device)
-    random = [model.device] if model.device.type == "cuda" else []
-    with (
-        quiet_libraries(),
-        torch.no_grad(),
-        torch.random.fork_rng(devices=random),
-        _alphas(model) as alphas,
-    ):
-        torch.manual_seed(sampling.seed)
-        out = model.generate(
-            input_ids=given,
-            attention_mask=torch.ones_like(given),
-            generation_config=_configuration(sampling, room, pieces, tokenizer.eos_token_id, use_cache),
-            logits_processor=[_refuse_nan],
-            streamer=_Teller(pieces, show) if show else None,
-        )
-        written = out.sequences[0, len(ids) :].tolist()
-        ended = written[-1] == tokenizer.eos_token_id
-        if not ended:  # the last token was chosen but not read yet, and its alpha counts
-            _read_last(model, out, use_cache)
+    configuration = _configuration(sampling, room, pieces, end, use_cache)
+    teller = _Teller(pieces, show) if show else None
+    with _alphas(model) as alphas:
+        written = _write(model, ids, configuration, sampling.seed, teller)
+    ended = written[-1] == end
     said = written[:-1] if ended else written
     alpha = _mean(model, alphas[1 : len(said) + 1]) if said else None
     return Generated(
@@ -102,6 +85,29 @@ def generate(
         alpha=alpha,
         strongest=max(alpha, key=lambda name: alpha[name]) if alpha else None,
     )
+
+
+def _write(
+    model: Any, ids: Sequence[int], configuration: Any, seed: int, teller: _Teller | None
+) -> list[int]:
+    """The new tokens, the end mark among them. All of them but that mark were read by the model when it returns."""
+    import torch
+
+    given = torch.tensor([list(ids)], device=model.device)
+    devices = [model.device] if model.device.type == "cuda" else []
+    with quiet_libraries(), torch.no_grad(), torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        out = model.generate(
+            input_ids=given,
+            attention_mask=torch.ones_like(given),
+            generation_config=configuration,
+            logits_processor=[_refuse_nan],
+            streamer=teller,
+        )
+        written: list[int] = out.sequences[0, len(ids) :].tolist()
+        if written[-1] != configuration.eos_token_id:  # it was chosen, but not read yet, and its alpha counts
+            _read_last(model, out, configuration.use_cache)
+    return written
 
 
 def _configuration(sampling: Sampling, room: int, pieces: Pieces, end: int, use_cache: bool) -> Any:

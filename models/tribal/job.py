@@ -108,7 +108,9 @@ def notes_on(prepared: Prepared, phases: Sequence[PhaseRows]) -> tuple[str, ...]
     notes = [NO_VALIDATION] if not all(phase.validation for phase in phases) else []
     labels = describe_labels(prepared)
     silent = [name for name in prepared.members[1:] if not labels.turns[name]]
-    if silent and prepared.preset.label_loss_weight:
+    if not any(labels.turns.values()):
+        notes.append("No turn of the training split says which member speaks: who does is never taught.")
+    elif silent and prepared.preset.label_loss_weight:
         notes.append(f"No labelled turn in the training split for: {', '.join(silent)}.")
     return tuple(notes)
 

@@ -16,9 +16,8 @@ GIB = 1 << 30
 #: Numbers that a block keeps of each token for its gradients, in widths of the model: norms, query, key, value, what is
 #: attended, both sides of the feed-forward part, masks of dropout.
 _KEPT = 24
-#: Copies of the attention's scores that a block keeps on a CPU: dropout of them has no fast path there. On an
-#: accelerator they are never held.
-_SCORES, _SCORES_DROPPED = 1, 5
+#: Copies of the attention's scores that a block holds on a CPU; on an accelerator they never are.
+_SCORES = 1
 #: Copies of the logits that a step holds: as they are, in fp32, their softmax, their gradients.
 _LOGITS = 4
 
@@ -46,8 +45,7 @@ def estimate_memory(preset: TribalPreset, parameters: int, batch: Batch, device:
     `device` is CPU or an accelerator's name.
     """
     tokens = batch.size * preset.max_length
-    copies = (_SCORES_DROPPED if preset.dropout else _SCORES) if device == CPU else 0
-    scores = copies * preset.heads * preset.max_length
+    scores = _SCORES * preset.heads * preset.max_length if device == CPU else 0
     return TribalMemory(
         weights=4 * parameters,
         gradients=4 * parameters,

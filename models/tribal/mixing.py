@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from transformers.initialization import no_init_weights
 
+from models.tribal.blocks import beginning
 from models.tribal.configuration import NovaConfig
 
 
@@ -23,8 +24,7 @@ class ResidualMixing(nn.Module):
         # torch warns of first values for a matrix without elements: a core alone has two of them.
         with nullcontext() if self.slots else no_init_weights():
             self.down = nn.Linear(config.d_model, self.slots * self.rank, bias=False)
-            self.up = nn.Linear(self.slots * self.rank, config.d_model, bias=False)
-        self.up.first_std = 0.0
+            self.up = beginning(nn.Linear(self.slots * self.rank, config.d_model, bias=False), std=0.0)
 
     def forward(self, embedded: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
         """[B, T, d] and weights [B, T, N] to [B, T, d]."""

@@ -14,7 +14,7 @@ class Pieces:
 
     def __init__(self, tokenizer: Any) -> None:
         byte_of = _bytes_by_character()
-        self.marks = {
+        self.marks: dict[int, str] = {
             number: token
             for token, number in tokenizer.get_vocab().items()
             if token in (PAD, END, *MARKS.values())
@@ -50,7 +50,7 @@ class Pieces:
         try:
             return given.decode()
         except UnicodeDecodeError:
-            return "‹" + " ".join(f"{byte:02X}" for byte in given) + "›"
+            return f"‹{given.hex().upper()}›"
 
 
 def _bytes_by_character() -> dict[str, int]:

@@ -35,4 +35,5 @@ def quantise(model: Any) -> Any:
     parts = dict.fromkeys(PARTS, per_channel_dynamic_qconfig)
     copied = deepcopy(model).to("cpu", torch.float32).eval()
     with quiet_libraries():  # torch says at every call that this is to move to another package
-        return quantize_dynamic(copied, parts, inplace=True)
+        convert: Any = quantize_dynamic  # it has no annotations
+        return convert(copied, parts, inplace=True)

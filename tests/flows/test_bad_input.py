@@ -66,6 +66,7 @@ def refused(answer: Any, home: Path, code: int, *words: str) -> None:
         (["build", "{tmp}/" + "a" * 300], 2, ["too long"]),
         (["build", "{tmp}/\udcff"], 2, ["not valid UTF-8"]),
         (["build", "{tmp}/chat.json", "--set", "train.lora=big"], 2, ["big", "demo"]),
+        (["build", "{tmp}/chat.json", "--set", "train.tribal=big"], 2, ["big", "nova-tiny"]),
         (["build", "{tmp}/chat.json", "--set", "toxicity.scorer=detoxify:original"], 2, ["vatra fetch", "profanity"]),
         (["build", "{tmp}/chat.json", "--workers", "0"], 2, ["worker"]),
         (["build"], 2, ["PATH"]),

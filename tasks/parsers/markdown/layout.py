@@ -8,7 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tasks.parsers.markdown.lines import Ahead, Fences, ListedLines
-from tasks.parsers.markdown.marks import Heading, Opener, fence_of, fold, heading_of, is_rule, opener_of
+from tasks.parsers.markdown.marks import (
+    LOWEST,
+    Heading,
+    Opener,
+    fence_of,
+    fold,
+    heading_of,
+    is_rule,
+    opener_of,
+)
 from tasks.parsers.markdown.metadata import (
     AI,
     HUMAN,
@@ -183,7 +192,7 @@ def _marks(lines: Sequence[str]) -> list[int]:
     fences, found = Fences(listed), []
     for place, line in enumerate(lines):
         listed.at = place + 1
-        if not fences.holds(line) and line and (line[0] in "#*_->+•=[ " or ":" in line[:120]):
+        if not fences.holds(line) and line and (line[0] in "#*_->+•=[ CcDd" or ":" in line[:120]):
             found.append(place)
     return found
 
@@ -211,7 +220,7 @@ def _level(headings: Sequence[tuple[int, Heading, bool]], turns: Sequence[int]) 
     own = Counter(heading.level for heading in _owners([h for h in headings if h[2]], turns, 1))
     if own:
         return max(own, key=lambda level: (own[level], -level)), False
-    for level in range(1, 7):
+    for level in range(1, LOWEST):
         same = [h for h in headings if h[1].level == level]
         if (
             len(same) > 1

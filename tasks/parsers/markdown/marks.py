@@ -14,6 +14,14 @@ _MOST_WORDS = 4
 _LOOKED_AT = 400
 _SPACES = re.compile(r"\s+")
 _HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(\S.*?)[ \t]*(?:[ \t]#+)?[ \t]*$")
+#: The level of `Conversation 12` on a line of its own, without the marks of a heading.
+LOWEST = 7
+_LONGEST_TITLE = 120
+_BEGINS_TITLE = frozenset("*_CcDd")
+_COUNTED = re.compile(
+    r"(?:conversati[ae]|conversation|convorbirea?|dialog(?:ue|ul)?|discuti[ae]|chat)\s*(?:nr\.?|no\.?|#)?\s*\d{1,6}"
+    r"\s*(?:[-—–:|(,·].*)?$"
+)
 _RULE = re.compile(r" {0,3}(?:(?:-[ \t]*){3,}|(?:\*[ \t]*){3,}|(?:_[ \t]*){3,}|={3,})$")
 #: Behind quote and list marks, or behind `Name:` at the beginning of a turn. A closing fence has nothing behind it.
 _FENCE = re.compile(
@@ -21,7 +29,7 @@ _FENCE = re.compile(
 )
 _LEAD = re.compile(r"( {0,3})((?:>[ \t]?)*)([-*+•][ \t]+)?")
 _TIME = r"(?:\[(?P<time>[\d .,:/TZ-]{4,25})\][ \t]*)?"
-_REMARK = r"(?:\([^()\[\]{}]{1,80}\)|\[[^()\[\]{}]{1,80}\]|\{[^()\[\]{}]{1,80}\})"
+_REMARK = r"[*_]{0,2}(?:\([^()\[\]{}]{1,80}\)|\[[^()\[\]{}]{1,80}\]|\{[^()\[\]{}]{1,80}\})[*_]{0,2}"
 _NAME = rf"(?P<name>[^:*`#<>|\[\](){{}}=\\\"\n]{{1,{LONGEST_NAME}}}?)"
 _NAMED = re.compile(rf"{_TIME}{_NAME}[ \t]*(?P<remarks>(?:{_REMARK}[ \t]*){{0,3}})(?P<colon>:?)[ \t]*$")
 _BOLD = re.compile(r"(\*{1,3}|_{1,3})(?P<inside>[^*\n]{1,200}?)\1(?P<after>.*)", re.DOTALL)
@@ -36,7 +44,7 @@ _INSIDE = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]")
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A heading of level 1 to 6, its marks gone."""
+    """A heading of level 1 to 6 (or LOWEST), its marks gone."""
 
     level: int
     text: str
@@ -83,9 +91,15 @@ def fold(text: str) -> str:
 def heading_of(line: str) -> Heading | None:
     """The heading that a line is."""
     if "#" not in line[:4] or len(line) > _LOOKED_AT:
-        return None
+        return _counted(line) if len(line) <= _LONGEST_TITLE and line[:1] in _BEGINS_TITLE else None
     found = _HEADING.match(line)
     return Heading(len(found[1]), found[2]) if found else None
+
+
+def _counted(line: str) -> Heading | None:
+    """A line such as `**Conversația 12** (20.12.2025)`, which stands in place of a heading below all others."""
+    title = line.strip().replace("**", "").strip("_* ")
+    return Heading(LOWEST, title) if _COUNTED.match(fold(title)) else None
 
 
 def is_rule(line: str) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from schemas.settings import ParseSettings
+from schemas.tables import PLAIN_TEXT
 from tasks.parsers.contract import ParsedConversation, ParsedMessage, Unparsable
 from tasks.parsers.markdown.cutting import HEAD, Conversation, CorpusReader
 from tasks.parsers.markdown.layout import is_counted
@@ -24,7 +25,9 @@ from tasks.parsers.window import TextWindow
 BAD_INTENSITY = "intensities that are no number from 0 to 1 and no word that is known, left empty"
 BAD_DATE = "dates that cannot be read, left empty"
 GUESSED = "speakers whose role was guessed (say who they are: `Human: name`, `AI: name`)"
-NO_PERSON = "conversations in which no person speaks (say who is one: `Human: name`)"
+NO_PERSON = (
+    "conversations in which no person speaks, each a text by itself (a person is named by `Human: name`)"
+)
 REMARKS = "remarks beside names that say nothing known, left out"
 DOUBTFUL = "lines like a turn's opening, of names that `Speakers:` does not list, kept as text"
 #: Why something that stood in a file is no message.
@@ -83,7 +86,11 @@ class MarkdownCorpusParser:
         counts[DOUBTFUL] = reading.doubtful
         roles, guessed = roles_of([fold(turn.opener.name) for turn in reading.turns], about)
         counts[GUESSED] = guessed
-        counts[NO_PERSON] = bool(roles) and "user" not in roles.values()
+        if (
+            roles and "user" not in roles.values()
+        ):  # a letter, a poem, the tribe among themselves: it answers nobody
+            parsed.flags.append(PLAIN_TEXT)
+            counts[NO_PERSON] = 1
         for turn in reading.turns:
             _take(turn, roles, about, parsed, counts)
         parsed.warnings += (+counts).elements()

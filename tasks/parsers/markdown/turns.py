@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tasks.parsers.markdown.layout import could_be_name, is_turn, lists_people
+from tasks.parsers.markdown.bodies import body_of, is_known
+from tasks.parsers.markdown.layout import could_be_name, lists_people
 from tasks.parsers.markdown.lines import Fences, ListedLines
-from tasks.parsers.markdown.marks import Opener, fence_of, fold, heading_of, is_rule, opener_of
+from tasks.parsers.markdown.marks import Opener, fence_of, fold, heading_of, opener_of
 from tasks.parsers.markdown.metadata import (
     AI,
     HUMAN,
@@ -20,15 +20,11 @@ from tasks.parsers.markdown.metadata import (
     is_metadata,
     pair_of,
 )
-from tasks.parsers.markdown.roles import PRONOUNS, ROLE_WORDS, TRIBE
+from tasks.parsers.markdown.roles import ROLE_WORDS, TRIBE
 from tasks.parsers.markdown.values import looks_like_intensity
 
 _MOST_KEY_WORDS = 4
 _FORMS = {"bold": 1, "bare": 1, "plain": 2, "heading": 3}
-_QUOTE = re.compile(r" {0,3}> ?")
-#: A backslash before a line that would else mean something; it is no part of the text.
-_ESCAPED = re.compile(r"([ \t]*)\\(?=[-#*_=>`~+\\<])")
-_BEFORE_NAME = re.compile(r"( {0,3})\\(?=\S)")
 
 
 @dataclass(slots=True)
@@ -72,7 +68,7 @@ def read_turns(lines: Sequence[str], outer: Metadata, names: frozenset[str] = fr
     reading.about = Metadata()
     _head(lines[:first], fenced[:first], candidates, named, reading, outer, known)
     for (place, opener), end in zip(accepted, [*places, len(lines)][1:], strict=True):
-        body = _body(opener, lines[place + 1 : end], fenced[place + 1 : end], hidden)
+        body = body_of(opener, lines[place + 1 : end], fenced[place + 1 : end], hidden)
         reading.turns.append(Spoken(opener, body))
     return reading
 
@@ -169,7 +165,7 @@ def _accepted(
     declared = reading.about.declared | outer.declared
     sure, open_ = [], []
     for place, opener in candidates:
-        if _is_known(opener, declared) and _stands_alone(lines, place, opener, candidates):
+        if is_known(opener, declared) and _stands_alone(lines, place, opener, candidates):
             sure.append((place, opener))
         elif could_be_name(opener) and opener.form != "bare":
             open_.append((place, opener))
@@ -179,13 +175,6 @@ def _accepted(
         reading.doubtful = sum(place > first and counts[fold(o.name)] > 1 for place, o in open_)
         return sure
     return _with_recurring(lines, sure, open_)
-
-
-def _is_known(opener: Opener, declared: set[str]) -> bool:
-    name = fold(opener.name)
-    if declared and name in PRONOUNS and name not in declared:
-        return False
-    return name in declared or is_turn(opener, frozenset())
 
 
 def _without_metadata(
@@ -252,8 +241,10 @@ def _with_recurring(
     taken = known | parted
     if known or parted:
         begun = next(number for number, name in enumerate(names) if name in taken)
-        if begun and not any(is_metadata(line) for line in _paragraph(lines, order[begun - 1][0])):
-            taken.add(names[begun - 1])  # whoever asks first may ask only once
+        among_metadata = begun and any(map(is_metadata, _paragraph(lines, order[begun - 1][0])))
+        # Whoever asks first may ask only once. Among metadata it may be a key, unless nobody else is there to ask.
+        if begun and (not among_metadata or taken <= TRIBE):
+            taken.add(names[begun - 1])
     return [each for each, name in zip(order, names, strict=True) if name in taken]
 
 
@@ -272,34 +263,3 @@ def _paragraph(lines: Sequence[str], place: int) -> Sequence[str]:
 
 def _shape(opener: Opener) -> tuple[int, bool, bool]:
     return _FORMS[opener.form], opener.quote, bool(opener.item)
-
-
-def _body(opener: Opener, lines: Sequence[str], fenced: Sequence[bool], names: set[str]) -> list[str]:
-    """The lines of a turn below its opener's, as its author wrote them; rules at the end part turns and are no text."""
-    own: list[str] = []
-    quoted = opener.quote
-    for line, inside in zip(lines, fenced, strict=True):
-        if quoted:
-            found = _QUOTE.match(line)
-            quoted = found is not None  # behind the quote the text is as it stands
-            line = line[found.end() :] if found else line
-        elif opener.item and line[: opener.item].isspace():
-            line = line[opener.item :]
-        own.append(line if inside else _unescaped(line, names))
-    last = len(own)
-    while last and not fenced[last - 1] and (not own[last - 1].strip() or is_rule(lines[last - 1])):
-        last -= 1
-    return own[:last]
-
-
-def _unescaped(line: str, names: set[str]) -> str:
-    if "\\" not in line[:40]:
-        return line
-    if found := _ESCAPED.match(line):
-        return found[1] + line[found.end() :]
-    found = _BEFORE_NAME.match(line)
-    if found:
-        opener = opener_of(found[1] + line[found.end() :])
-        if opener is not None and _is_known(opener, names):
-            return found[1] + line[found.end() :]
-    return line

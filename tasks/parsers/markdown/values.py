@@ -45,6 +45,8 @@ _DATES = (
 )  # fmt: skip
 _TIME = re.compile(rf"(?<![\d:]){_CLOCK}(?![\d:])")
 _NUMBER = re.compile(r"([+-]?\d{1,12}(?:[.,]\d{1,12})?|[+-]?[.,]\d{1,12})\s*(?:(%)|/\s*(\d{1,6}))?")
+_AROUND = re.compile(r"^[^\w+\-.,(]+|[^\w%)]+$")
+_WORD_AND_NUMBER = re.compile(r"(.{1,30}?)\s*[(\[—–-]\s*([\d.,/%\s]+?)\s*[)\]]?")
 #: No date is longer, however it is written.
 _LONGEST = 200
 
@@ -58,7 +60,7 @@ def intensity_of(text: str) -> str:
 
     What lies outside is refused and never clipped: 5 may be out of 5 or out of 10.
     """
-    said = fold(text[:_LONGEST]).strip("*_`~\"' ").rstrip(".")
+    said = _plain(text)
     if said in WORDS:
         return WORDS[said]
     found = _NUMBER.fullmatch(said)
@@ -74,9 +76,16 @@ def intensity_of(text: str) -> str:
     return (told.rstrip("0").rstrip(".") if "." in told else told) or "0"
 
 
+def _plain(text: str) -> str:
+    """A value without the pictures and marks around it; of `high (0.8)` the number."""
+    said = _AROUND.sub("", fold(text[:_LONGEST]))
+    found = _WORD_AND_NUMBER.fullmatch(said)
+    return found[2] if found and found[1] in WORDS else said
+
+
 def looks_like_intensity(text: str) -> bool:
     """Whether a text is nothing but a number (good or not) or a word for an intensity."""
-    said = fold(text[:_LONGEST]).strip("*_`\"' ")
+    said = _plain(text)
     return said in WORDS or bool(_NUMBER.fullmatch(said))
 
 

@@ -177,3 +177,11 @@ def test_the_detector_hears_a_member_by_its_score_alone() -> None:
     with torch.no_grad():
         model.model.detector.score.bias[1] = 60.0
     assert read(model, some_ids(1, 5))[1][..., 1].min() > 0.99
+
+
+@pytest.mark.parametrize("kind", ["residual", "concat"])
+def test_members_colour_the_word_and_not_its_place(kind: str) -> None:
+    model, ids, seen = small_nova(kind), torch.full((1, 9), 7), []
+    model.model.mixing.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    model(ids)
+    assert torch.equal(seen[0], model.get_input_embeddings()(ids))

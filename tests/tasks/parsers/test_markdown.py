@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import InputError
+from schemas.tables import PLAIN_TEXT
 from tasks.parsers import discover
 from tasks.parsers.markdown.values import NotAnIntensity, intensity_of, time_of
 
@@ -171,7 +172,9 @@ def test_who_is_who(parse, head, names, roles, guessed):
     result = parse(f"# Conversation 1 — 2025-12-20\n{head}\n{turns}\n")
     assert [(row["author"], row["role"]) for row in result.messages] == list(zip(names, roles, strict=True))
     assert warned(result, "role was guessed") == guessed
-    assert warned(result, "no person speaks") == ("user" not in roles)
+    alone = "user" not in roles  # nobody asked: it is learned as a text by itself
+    assert warned(result, "no person speaks") == alone
+    assert [row["flags"] for row in result.conversations] == [[PLAIN_TEXT] if alone else []]
 
 
 def test_everything_is_counted(parse):
@@ -196,6 +199,19 @@ def test_what_is_said_of_months_and_before_a_heading_holds_below_it(parse):
     days = [(row["title"], row["created_at"].day) for row in result.conversations]
     assert days == [("Seara", 20), ("Noaptea", 20), ("Zori", 21), ("Ajun", 24), ("Crăciun", 21)]
     assert [row["intensity"] for row in result.messages] == [None] * 6 + ["0.25"] * 2 + [None] * 2
+
+
+def test_conversations_without_the_marks_of_headings(parse):
+    result = parse(
+        "Conversation 1 - 2025-12-20\nIntensity: high (0.8)\nAna: a\nSora: b\n\nConversation 2 - 2025-12-21\n"
+        "Intensity: 🔥 0.3\nAna: c\nSora: d\nDialog 7: e\n"
+    )
+    assert [(row["title"], row["created_at"].day) for row in result.conversations][:2] == [
+        ("Conversation 1", 20), ("Conversation 2", 21),
+    ]  # fmt: skip
+    assert told(result)[:3] == [("Ana", "0.8", "a"), ("Sora", "0.8", "b"), ("Ana", "0.3", "c")]
+    bold = parse("**Conversația 1** (20.12.2025)\n\n**Om:** a\n\n**Sora** *(intensitate: 0.9)*: b\n\n===\n")
+    assert told(bold) == [("Om", None, "a"), ("Sora", "0.9", "b")]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

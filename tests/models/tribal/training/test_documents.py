@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from models.chat_tokenizer import train_tokenizer
+from models.tribal import plan_tribal
 from models.tribal.batches import IGNORED
 from models.tribal.labels import NOBODY
 from models.tribal.preparing import Prepared, prepare, shuffle_labels
@@ -178,3 +180,32 @@ def test_a_shard_that_is_no_parquet_file(preset: TribalPreset, tmp_path: Path, c
 def test_the_first_token_of_a_window_carries_no_loss(prepared: Prepared) -> None:
     batch = prepared.collator(prepared.train)([[number] for number in range(len(prepared.train.windows))])
     assert (batch["labels"][:, 0] == IGNORED).all()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"members": tuple("abcdefghijklmnopqrst")}, {"members": None, "member_widths": (16, 16)}]
+)
+def test_widths_that_the_members_do_not_fit(
+    corpus: Corpus, preset: TribalPreset, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    with pytest.raises(SettingsError, match=r"\d+ members need as many widths"):
+        plan_tribal(changed(preset, mixing="concat", **changes), corpus, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("voices", "note"),
+    [(("Nova", "Sora", "Lumin", "Sophia"), None), (("Nova", "Sora"), "No labelled turn.*for: lumin, sophia"),
+     ((), "No turn of the training split says which member speaks")],
+)  # fmt: skip
+def test_members_who_never_speak_are_told(
+    preset: TribalPreset, write_shard: WriteShard, tmp_path: Path, voices: tuple[str, ...], note: str | None
+) -> None:
+    rows = [
+        [{**message, "author": message["author"] if message["author"] in voices else None} for message in row]
+        for row in conversations(0, 40)
+    ]
+    shard = write_shard(tmp_path / "train.parquet", rows)
+    shards = {"train": [shard], "validation": [write_shard(tmp_path / "validation.parquet", rows[:4])]}
+    notes = plan_tribal(preset, shards, tmp_path / "work").notes
+    assert len(notes) == (note is not None)
+    assert note is None or re.search(note, notes[0])

@@ -90,7 +90,7 @@ def straight(trainings: Trainings, tmp_path_factory: pytest.TempPathFactory) -> 
     return written(folder / "out")
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 3])
 def test_killed_at_random_steps_it_ends_with_the_same_weights(
     trainings: Trainings, straight: dict[str, bytes], tmp_path: Path, seed: int
 ) -> None:

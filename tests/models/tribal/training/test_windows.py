@@ -77,7 +77,7 @@ def test_every_window_is_in_one_row_that_holds_it(lengths: list[int], max_length
 
 
 @given(CONVERSATIONS, st.integers(8, 64), st.integers(1, 12))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_rows_keep_ids_labels_positions_and_targets_together(
     conversations: Any, length: int, ramp: int
 ) -> None:
