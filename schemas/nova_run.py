@@ -12,8 +12,9 @@ class _Shape(BaseModel):
 
 
 class ValidationPoint(_Shape):
-    """What was held out, measured after a step; steps are numbered from 1 through all phases."""
+    """What was held out of a phase's own kind, measured after a step; steps are numbered from 1 through all phases."""
 
+    phase: int
     step: int
     lm_loss: float
     label_loss: float | None = None
@@ -41,7 +42,7 @@ class NovaRun(_Shape):
     """Everything the page tells. `examples` were read, of `examples_in` that the training split has.
 
     `unlabelled` counts turns of which nobody is known to have spoken, by reason; `strangers` turns of authors who are
-    no member, by name.
+    no member, by name. `before` and `after` are bits per byte of all that was held out, without and with the training.
     """
 
     name: str
@@ -54,6 +55,8 @@ class NovaRun(_Shape):
     facts: tuple[tuple[str, str], ...] = ()
     phases: tuple[PhaseRun, ...] = ()
     validation: tuple[ValidationPoint, ...] = ()
+    before: float | None = None
+    after: float | None = None
     members: tuple[MemberCount, ...] = ()
     unlabelled: dict[str, int] = {}
     strangers: dict[str, int] = {}

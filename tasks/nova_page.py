@@ -44,8 +44,9 @@ def nova_view(home: Home, name: str, fingerprint: str, account: dict[str, Any], 
             "the NOVA was trained by another version of vatra", where=str(folder), fix="Train it again."
         ) from None
     corpus, build = read_origin(folder)
-    logs, labels = logs_of(home, NOVA.stage, fingerprint), result.labels
+    logs = logs_of(home, NOVA.stage, fingerprint)
     notes = [*(str(note) for note in read_value(logs / NOTES) or ()), *result.notes]
+    origin = (("Fingerprint", fingerprint), ("Corpus", corpus), ("Build of the corpus", build))
     return NovaRun(
         name=name,
         fingerprint=fingerprint,
@@ -54,33 +55,37 @@ def nova_view(home: Home, name: str, fingerprint: str, account: dict[str, Any], 
         preset=result.preset,
         folder=str(folder),
         parameters=result.parameters,
-        facts=(
-            ("NOVA", str(folder)),
-            ("Fingerprint", fingerprint),
-            ("Corpus", corpus),
-            ("Build of the corpus", build),
-            *facts_of(result, preset),
-        ),
+        facts=(("NOVA", str(folder)), *origin, *facts_of(result, preset)),
         phases=phases_of(result, folder),
         validation=validation_of(result, folder),
-        members=tuple(
-            MemberCount(name=one, turns=labels.turns[one], tokens=labels.tokens[one])
-            for one in result.members
-        ),
-        unlabelled=labels.unlabelled,
-        strangers=labels.strangers,
-        set_aside={reason: count for reason, count in result.examples_set_aside.items() if count},
-        examples=result.examples,
-        examples_in=result.examples + sum(result.examples_set_aside.values()),
-        validation_examples=result.validation_examples,
-        tokens=result.tokens,
-        trained_tokens=result.trained_tokens,
-        labelled_tokens=labelled_tokens(folder / LINEAGE),
+        before=result.before.bits_per_byte if result.before else None,
+        after=result.after.bits_per_byte if result.after else None,
+        **_read(result, folder),
         evaluation=evaluation_of(folder),
         preflight=needs_of(logs),
         notes=tuple(dict.fromkeys(notes)),
         settings=preset.model_dump_json(indent=2),
     )
+
+
+def _read(result: TribalResult, folder: Path) -> dict[str, Any]:
+    """What it read, and of how much of it is known who speaks."""
+    labels = result.labels
+    return {
+        "members": tuple(
+            MemberCount(name=one, turns=labels.turns[one], tokens=labels.tokens[one])
+            for one in result.members
+        ),
+        "unlabelled": labels.unlabelled,
+        "strangers": labels.strangers,
+        "set_aside": {reason: count for reason, count in result.examples_set_aside.items() if count},
+        "examples": result.examples,
+        "examples_in": result.examples + sum(result.examples_set_aside.values()),
+        "validation_examples": result.validation_examples,
+        "tokens": result.tokens,
+        "trained_tokens": result.trained_tokens,
+        "labelled_tokens": labelled_tokens(folder / LINEAGE),
+    }
 
 
 def facts_of(result: TribalResult, preset: TribalPreset) -> tuple[tuple[str, str], ...]:
@@ -125,18 +130,18 @@ def _passes(steps: int, batch: int, rows: int) -> float:
 
 
 def validation_of(result: TribalResult, folder: Path) -> tuple[ValidationPoint, ...]:
-    """Every validation, by the step of the whole run; one before a phase stands at the last step of the one before."""
+    """Every validation, by the step of the whole run; one before a phase stands at its first."""
     begun = {phase.number: sum(p.steps for p in result.phases[: phase.number - 1]) for phase in result.phases}
-    points = {}
-    for line in read_lines(folder / VALIDATION):
-        step = max(1, begun[line["phase"]] + int(line["step"]))
-        points[(line["phase"], step)] = ValidationPoint(
-            step=step,
+    return tuple(
+        ValidationPoint(
+            phase=line["phase"],
+            step=begun[line["phase"]] + max(1, int(line["step"])),
             lm_loss=line["lm_loss"],
             label_loss=line["label_loss"],
             bits_per_byte=line["bits_per_byte"],
         )
-    return tuple(point for _, point in sorted(points.items()))
+        for line in read_lines(folder / VALIDATION)
+    )
 
 
 def evaluation_of(folder: Path) -> tuple[EvaluatedLine, ...]:

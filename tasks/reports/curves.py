@@ -54,36 +54,41 @@ class Curves:
 def draw_loss(
     phases: Sequence[PhaseRun],
     title: str = "Loss, nats per trained token",
-    held_out: Sequence[tuple[int, float]] = (),
+    held_out: Sequence[Sequence[tuple[int, float]]] | None = None,
 ) -> Curves | None:
-    """Training loss as it was and smoothed, with the validation loss before and after each phase, or as `held_out`
-    has it by step."""
+    """Training loss as it was and smoothed, and the validation loss before and after each phase; or the curves of
+    `held_out` by step, a line for each."""
     points = [(p.step, p.loss) for phase in phases for p in phase.steps if math.isfinite(p.loss)]
     if len(points) < 2:
         return None
-    measured = [(float(step), value, f"validation at step {step:,}: {value:.4f}") for step, value in held_out]
-    measured = [one for one in measured if math.isfinite(one[1])] or _validation(phases)
+    told = [_validation(phases)] if held_out is None else [_told(curve) for curve in held_out]
+    measured = [one for curve in told for one in curve]
     values = [loss for _, loss in points] + [loss for _, loss, _ in measured]
     frame = _Frame(1, max(points[-1][0], 2), min(values), max(values))
     lines = [Line("raw", frame.path(_thin(points))), Line("smooth", frame.path(_thin(_smooth(points))))]
-    if len(measured) > 1:
-        lines.append(Line("held", frame.path([(step, loss) for step, loss, _ in measured])))
-    dots = tuple(Dot(frame.x(step), frame.y(loss), title) for step, loss, title in measured)
+    lines += [Line("held", frame.path([(s, loss) for s, loss, _ in one])) for one in told if len(one) > 1]
+    dots = tuple(Dot(frame.x(step), frame.y(loss), said) for step, loss, said in measured)
     return _curves(title, frame, lines, dots, phases)
 
 
+def _told(curve: Sequence[tuple[int, float]]) -> list[tuple[float, float, str]]:
+    return [(s, loss, f"validation at step {s:,}: {loss:.4f}") for s, loss in curve if math.isfinite(loss)]
+
+
 def draw_measured(
-    title: str, points: Sequence[tuple[int, float]], phases: Sequence[PhaseRun]
+    title: str, curves: Sequence[Sequence[tuple[int, float]]], phases: Sequence[PhaseRun]
 ) -> Curves | None:
-    """Something that was measured every so many steps, on what was held out; None of fewer than two points."""
-    known = [(step, value) for step, value in points if math.isfinite(value)]
-    if len(known) < 2:
+    """What was measured every so many steps on what was held out, a line for each curve; None of fewer than two
+    points."""
+    known = [[(step, value) for step, value in one if math.isfinite(value)] for one in curves]
+    points = [point for one in known for point in one]
+    if len(points) < 2:
         return None
-    values = [value for _, value in known]
-    last = max([step for step, _ in known] + [p.step for phase in phases for p in phase.steps])
+    values = [value for _, value in points]
+    last = max([step for step, _ in points] + [p.step for phase in phases for p in phase.steps])
     frame = _Frame(1, max(last, 2), min(values), max(values))
-    dots = tuple(Dot(frame.x(step), frame.y(value), f"step {step:,}: {value:.4f}") for step, value in known)
-    return _curves(title, frame, [Line("held", frame.path(known))], dots, phases)
+    dots = tuple(Dot(frame.x(step), frame.y(value), f"step {step:,}: {value:.4f}") for step, value in points)
+    return _curves(title, frame, [Line("held", frame.path(one)) for one in known if one[1:]], dots, phases)
 
 
 def draw_rates(phases: Sequence[PhaseRun]) -> Curves | None:

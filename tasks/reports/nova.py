@@ -22,13 +22,10 @@ NAMED = 20
 
 def render_nova(run: NovaRun) -> str:
     """The page as text. The same run gives the same bytes."""
-    held = [(point.step, point.lm_loss) for point in run.validation]
-    labels = [(p.step, p.label_loss) for p in run.validation if p.label_loss is not None]
-    bits = [(point.step, point.bits_per_byte) for point in run.validation]
     drawings = (
-        draw_loss(run.phases, "Loss of the next token, nats", held),
-        draw_measured("Bits per byte, held out", bits, run.phases),
-        draw_measured("Loss of the labels, held out, nats", labels, run.phases),
+        draw_loss(run.phases, "Loss of the next token, nats", _curves(run, "lm_loss")),
+        draw_measured("Bits per byte, held out", _curves(run, "bits_per_byte"), run.phases),
+        draw_measured("Loss of the labels, held out, nats", _curves(run, "label_loss"), run.phases),
         draw_rates(run.phases),
     )
     return (
@@ -57,13 +54,19 @@ def tell_nova(run: NovaRun) -> str:
         told += f" in {len(run.phases)} phases"
     if steps:
         told += f"; the loss went from {steps[0].loss:.3f} to {steps[-1].loss:.3f}"
-    if len(run.validation) > 1:
-        first, best = run.validation[0], min(run.validation, key=lambda point: point.bits_per_byte)
-        bits = f"{first.bits_per_byte:.3f} to {best.bits_per_byte:.3f} bits per byte"
-        told += f", what was held out from {bits} at its best"
-    elif run.validation:
-        told += f"; what was held out takes {run.validation[0].bits_per_byte:.3f} bits per byte"
+    if run.before is not None and run.after is not None:
+        told += f", all that was held out from {run.before:.3f} to {run.after:.3f} bits per byte"
     return (
         f"{told}. Loss lies on {percent(run.trained_tokens, run.tokens)} of the tokens; "
         f"of {percent(run.labelled_tokens, run.tokens)} it is known which member speaks."
     )
+
+
+def _curves(run: NovaRun, figure: str) -> list[list[tuple[int, float]]]:
+    """A figure of the validations by step, a list for each phase: phases are measured on windows of their own."""
+    found: dict[int, list[tuple[int, float]]] = {}
+    for point in run.validation:
+        value = getattr(point, figure)
+        if value is not None:
+            found.setdefault(point.phase, []).append((point.step, value))
+    return list(found.values())

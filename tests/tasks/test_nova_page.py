@@ -32,7 +32,7 @@ def lines(path: Path, *values: dict[str, Any]) -> None:
 
 
 def test_steps_and_validations_are_numbered_through_all_phases(tmp_path: Path) -> None:
-    """A phase without steps keeps its place; what is measured before a phase stands where the one before ended."""
+    """A phase without steps keeps its place; what is measured before a phase stands at its first step."""
     steps = [{"phase": 1, "step": n, "loss": 5.0, "lm_loss": 4.0, "learning_rate": 1e-3} for n in (1, 2, 3)]
     more = [{"phase": 3, "step": n, "loss": 3.0, "learning_rate": 1e-4} for n in (1, 2)]
     lines(tmp_path / CURVE, *steps, *more)
@@ -48,7 +48,7 @@ def test_steps_and_validations_are_numbered_through_all_phases(tmp_path: Path) -
         "the next token's, where told"
     )
     assert [phase.passes for phase in phases] == [1.5, 0.0, 1.0]
-    assert [point.step for point in validation_of(result(3, 0, 2), tmp_path)] == [1, 2, 3, 3, 5]
+    assert [point.step for point in validation_of(result(3, 0, 2), tmp_path)] == [1, 2, 3, 4, 5]
 
 
 def test_a_damaged_evaluation_is_said_and_none_is_none(tmp_path: Path) -> None:

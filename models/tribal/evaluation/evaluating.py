@@ -13,8 +13,8 @@ from models.tribal.evaluation.reading import read_split
 from models.tribal.preparing import Prepared, Split
 from schemas.nova_evaluation import ConversationScore, Evaluation
 
-#: Windows that are measured after a training at most; whole conversations, drawn by seed.
-MOST_WINDOWS = 4000
+#: Conversations and tokens that are measured at most: whole conversations, drawn by seed. Intervals are narrow by then.
+MOST_CONVERSATIONS, MOST_TOKENS = 1000, 300_000
 _SEED = 42
 
 
@@ -26,7 +26,7 @@ def evaluate_trained(
     `heard` is told of windows done and in all. Equal inputs give equal figures.
     """
     held = held_out(prepared)
-    return evaluate(model, prepared, held, MOST_WINDOWS, heard)[0] if held else None
+    return evaluate(model, prepared, held, heard)[0] if held else None
 
 
 def held_out(prepared: Prepared) -> str | None:
@@ -43,7 +43,6 @@ def evaluate(
     model: Any,
     prepared: Prepared,
     name: str,
-    most_windows: int | None = None,
     heard: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[Evaluation, tuple[ConversationScore, ...]]:
     """Figures of a model on a split, and what each of its conversations costs.
@@ -51,7 +50,7 @@ def evaluate(
     Any causal model of the library will do; one without a learned detector has no member detection.
     """
     split = split_of(prepared, name)
-    windows = chosen_windows(split, most_windows)
+    windows = chosen_windows(split)
     alpha = getattr(model.config, "detector", None) == "learned"
     read = read_split(model, prepared, split, windows, alpha, heard)
     scores = read.scores(split.documents)
@@ -69,11 +68,13 @@ def evaluate(
     )
 
 
-def chosen_windows(split: Split, most: int | None) -> list[int]:
-    """All windows, or those of conversations drawn by seed until there are `most`."""
-    if most is None or len(split.windows) <= most:
-        return list(range(len(split.windows)))
-    order = np.random.default_rng(_SEED).permutation(len(split.documents.conversation_ids))
-    counts = np.bincount(split.windows[:, 0], minlength=len(order))
-    taken = order[np.cumsum(counts[order]) <= most]
-    return [int(n) for n in np.flatnonzero(np.isin(split.windows[:, 0], taken))]
+def chosen_windows(
+    split: Split, conversations: int = MOST_CONVERSATIONS, tokens: int = MOST_TOKENS
+) -> list[int]:
+    """The windows of all conversations, or of those drawn by seed until there are so many, or so many tokens."""
+    sizes = np.diff(split.documents.starts)
+    order = np.random.default_rng(_SEED).permutation(len(sizes))
+    if len(sizes) > conversations or sizes.sum() > tokens:
+        few = int(np.searchsorted(np.cumsum(sizes[order]), tokens, side="right"))
+        order = order[: max(1, min(conversations, few))]
+    return [int(number) for number in np.flatnonzero(np.isin(split.windows[:, 0], order))]

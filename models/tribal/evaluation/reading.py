@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,6 +47,7 @@ class Read:
                 bytes=found.size,
             )
             for number, found in sorted(self.sums.items())
+            if found.tokens
         )
 
     def labelled(self, members: int) -> Tokens:
@@ -70,30 +72,34 @@ def read_split(
 ) -> Read:
     """Each window by itself through the model, in eval mode; `alpha`: the model has a detector.
 
-    `heard` is told of windows done and in all. The model's mode is what it was before.
+    `heard` is told of windows done and in all. The model's mode and device are afterwards what they were before.
     """
+    read, done, spoken = Read(), 0, spoken_by(split.documents)
+    with _reading(model):
+        for numbers in _batches(split, windows, int(model.config.vocab_size)):
+            nats, weights = _forward(model, prepared, split, numbers, alpha)
+            for place, number in enumerate(numbers):
+                seen = None if weights is None else weights[place]
+                _note(read, prepared, split, number, spoken, nats[place], seen)
+            done += len(numbers)
+            heard(done, len(windows))
+    return read
+
+
+@contextmanager
+def _reading(model: Any) -> Iterator[None]:
+    """Inside the block the model is in eval mode, on a GPU where there is one, and nothing is kept for gradients."""
     import torch
 
-    read, before, done = Read(), model.training, 0
+    training, device = model.training, model.device
     model.eval()
+    if torch.cuda.is_available():
+        model.to("cuda")
     try:
         with torch.inference_mode():
-            for numbers in _batches(split, windows, int(model.config.vocab_size)):
-                nats, weights = _forward(model, prepared, split, numbers, alpha)
-                for place, number in enumerate(numbers):
-                    _note(
-                        read,
-                        prepared,
-                        split,
-                        number,
-                        nats[place],
-                        None if weights is None else weights[place],
-                    )
-                done += len(numbers)
-                heard(done, len(windows))
+            yield
     finally:
-        model.train(before)
-    return read
+        model.to(device).train(training)
 
 
 def _batches(split: Split, windows: Sequence[int], vocabulary: int) -> Iterator[list[int]]:
@@ -116,7 +122,7 @@ def _forward(
 
     longest = max(int(split.lengths[number]) for number in numbers)
     batch = prepared.collator(split, targets=False, length=longest)([[number] for number in numbers])
-    device = next(model.parameters()).device
+    device = model.device
     # Padding stands behind the text, where no causal model sees it: positions are those that it counts itself.
     wanted = {"return_alpha": True} if alpha else {}
     output = model(input_ids=batch["input_ids"].to(device), use_cache=False, **wanted)
@@ -129,7 +135,9 @@ def _forward(
     return padded, output.alpha.double().cpu().numpy() if alpha else None
 
 
-def _note(read: Read, prepared: Prepared, split: Split, number: int, nats: Any, alpha: Any) -> None:
+def _note(
+    read: Read, prepared: Prepared, split: Split, number: int, spoken: Any, nats: Any, alpha: Any
+) -> None:
     """Add a window's tokens to the sums of its conversation, and its labelled ones to the tokens."""
     document, start, stop = (int(value) for value in split.windows[number])
     documents, length = split.documents, stop - start
@@ -142,7 +150,7 @@ def _note(read: Read, prepared: Prepared, split: Split, number: int, nats: Any, 
     if alpha is None:
         return
     turns = documents.turn[start:stop]
-    member = spoken_by(documents)[turns]
+    member = spoken[turns]
     known = member != NOBODY
     read.tokens.append(
         Tokens(alpha[:length], member, np.full(length, document, np.int64), _places(turns)).taken(known)

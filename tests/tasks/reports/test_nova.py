@@ -32,10 +32,10 @@ def steps(first: int, count: int) -> tuple[StepPoint, ...]:
     )
 
 
-def measured(*points: tuple[int, float]) -> tuple[ValidationPoint, ...]:
+def measured(*points: tuple[int, int, float]) -> tuple[ValidationPoint, ...]:
     return tuple(
-        ValidationPoint(step=step, lm_loss=bits * 2, label_loss=0.5, bits_per_byte=bits)
-        for step, bits in points
+        ValidationPoint(phase=phase, step=step, lm_loss=bits * 2, label_loss=0.5, bits_per_byte=bits)
+        for phase, step, bits in points
     )
 
 
@@ -45,7 +45,8 @@ def full(text: str) -> NovaRun:
         facts=((text[:200], text),),
         notes=(text,),
         phases=(PhaseRun(name=text, steps=steps(1, 30)), PhaseRun(name="second", steps=steps(31, 20))),
-        validation=measured((1, 4.9), (20, 3.1), (30, 2.9), (30, 2.9), (50, 2.8)),
+        validation=measured((1, 1, 4.9), (1, 20, 3.1), (1, 30, 2.9), (2, 30, 1.9), (2, 50, 1.8)),
+        before=4.9, after=2.8,
         members=(MemberCount(name=text, turns=3, tokens=40), MemberCount(name="sora", turns=1, tokens=10)),
         unlabelled={text: 3}, strangers={text: 2}, set_aside={text: 3},
         examples=30, examples_in=33, tokens=900, trained_tokens=800, labelled_tokens=50,
@@ -76,11 +77,15 @@ def test_what_was_measured_is_told_and_drawn() -> None:
     for title in ("Loss of the next token", "Bits per byte, held out", "Loss of the labels", "Learning rate"):
         assert title in page
     assert "11.98 to 12.71" in page
-    assert "from 4.900 to 2.800 bits per byte at its best" in tell_nova(view)
+    assert "all that was held out from 4.900 to 2.800 bits per byte" in tell_nova(view)
     assert "50 steps over 30 of 33 examples in 2 phases" in tell_nova(view)
-    drawn = draw_loss(view.phases, "t", [(point.step, point.lm_loss) for point in view.validation])
+    curves = [[(1, 9.8), (20, 6.2), (30, 5.8)], [(30, 3.8), (50, 3.6)]]
+    drawn = draw_loss(view.phases, "t", curves)
     assert drawn is not None
     assert (len(drawn.dots), [bound.label for bound in drawn.bounds]) == (5, ["x", "second"])
+    held = [line.points.split() for line in drawn.lines if line.kind == "held"]
+    assert [len(points) for points in held] == [3, 2], "a phase is measured on its own: its line begins anew"
+    assert page.count('class="run held"') == 3 * 2
 
 
 def test_more_strangers_than_one_reads_are_a_number() -> None:
@@ -92,7 +97,7 @@ def test_more_strangers_than_one_reads_are_a_number() -> None:
 
 @given(st.lists(st.floats(min_value=-1e6, max_value=1e6), min_size=2, max_size=40))
 def test_points_stay_on_the_canvas_and_in_their_order(values: list[float]) -> None:
-    drawn = draw_measured("x", [(3 * n + 1, value) for n, value in enumerate(values)], ())
+    drawn = draw_measured("x", [[(3 * n + 1, value) for n, value in enumerate(values)]], ())
     assert drawn is not None
     assert len(drawn.dots) == len(values)
     assert all(drawn.left <= d.x <= drawn.right for d in drawn.dots)
@@ -103,7 +108,7 @@ def test_points_stay_on_the_canvas_and_in_their_order(values: list[float]) -> No
 
 
 def test_what_is_no_number_is_not_drawn() -> None:
-    assert draw_measured("x", [(1, math.nan), (2, 1.0)], ()) is None
+    assert draw_measured("x", [[(1, math.nan), (2, 1.0)]], ()) is None
 
 
 def card(**more: Any) -> str:

@@ -45,6 +45,22 @@ def test_auc_counts_pairs(rows: list[tuple[float, bool]]) -> None:
     assert math.isnan(found) if not pairs else found == pytest.approx(sum(pairs) / len(pairs))
 
 
+def test_very_many_scores_are_compared_in_levels() -> None:
+    chance = np.random.default_rng(2)
+    scores, positive = chance.random(30_000), chance.random(30_000) < 0.3
+    scores[positive] += 0.2
+    conversation = chance.integers(0, 1000, 30_000)
+    tokens = Tokens(
+        np.c_[1 - scores, scores], positive.astype(np.int64), conversation, np.ones(30_000, np.int64)
+    )
+    found = detection_figures(tokens, ("nova", "sora")).members[1].auc.value
+    ranks = np.argsort(np.argsort(scores)) + 1.0  # the rank sum of Mann and Whitney
+    number = positive.sum()
+    exact = (ranks[positive].sum() - number * (number + 1) / 2) / (number * (30_000 - number))
+    assert found == pytest.approx(exact, abs=1e-4)
+    assert found != exact
+
+
 @given(st.integers(0, 2**32 - 1), st.floats(0.01, 50))
 def test_auc_knows_only_the_order(seed: int, scale: float) -> None:
     chance = np.random.default_rng(seed)

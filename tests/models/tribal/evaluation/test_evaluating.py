@@ -122,10 +122,13 @@ def test_uniform_alpha_detects_nobody(prepared: Prepared) -> None:
     assert evaluate(model, prepared, "test")[0].detection is None
 
 
-def test_too_many_windows_are_drawn_by_whole_conversations(prepared: Prepared) -> None:
+def test_too_much_is_drawn_by_whole_conversations(prepared: Prepared) -> None:
     split = prepared.train
-    some = chosen_windows(split, 20)
-    assert 0 < len(some) <= 20
-    assert some == chosen_windows(split, 20)
-    documents = set(split.windows[some, 0].tolist())
-    assert len(some) == int(np.isin(split.windows[:, 0], list(documents)).sum())
+    assert chosen_windows(split) == list(range(len(split.windows)))
+    for limits in ((20, 10**9), (10**9, 1000), (10**9, 1)):
+        some = chosen_windows(split, *limits)
+        assert some == chosen_windows(split, *limits)
+        documents = set(split.windows[some, 0].tolist())
+        assert len(some) == int(np.isin(split.windows[:, 0], list(documents)).sum())
+        assert 1 <= len(documents) <= limits[0]
+        assert int(split.lengths[some].sum()) <= limits[1] or len(documents) == 1
