@@ -107,7 +107,7 @@ class _Progress(ComparisonWatcher):
         self._before = self._counted = 0
 
     def planned(self, runs: int, steps: int) -> None:
-        self._runs, self._steps = runs, steps
+        self._runs, self._steps = self._done + runs, steps  # fewer than before where another process did some
 
     def begun(self, arm: str, seed: int) -> None:
         self._now, self._before = f"{arm}, seed {seed}", 0

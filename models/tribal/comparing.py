@@ -40,7 +40,7 @@ class ComparisonWatcher:
     """Hears of a comparison; by default it does nothing with it."""
 
     def planned(self, runs: int, steps: int) -> None:
-        """So many trainings are left to do, of at most so many steps each."""
+        """Told before each training: so many are left to do, this one among them, of at most so many steps each."""
 
     def begun(self, arm: str, seed: int) -> None:
         """A training begins, or goes on."""
@@ -114,12 +114,14 @@ def _budget(prepared: Prepared) -> int:
 def _all_runs(job: _Job, wanted: Sequence[tuple[str, int]]) -> list[ArmRun]:
     """Every training, done here or by another process, in the order asked for."""
     found: dict[tuple[str, int], ArmRun] = {}
-    missing = [one for one in wanted if not job.path(*one).exists()]
-    job.watcher.planned(len(missing), _budget(job.prepared))
+    budget = _budget(job.prepared)
     while len(found) < len(wanted):
         left = [one for one in wanted if one not in found]
         before = len(found)
         for one in left:
+            missing = [other for other in left if not job.path(*other).exists()]
+            if one in missing:
+                job.watcher.planned(len(missing), budget)
             run = _run(job, *one, wait=False)
             if run is not None:
                 found[one] = run
