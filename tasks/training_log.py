@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from models.training.watching import Measured, StepDone, StepWatcher
-from schemas.settings.loading import lifted_steps
+from schemas.settings.loading import lifted_steps, overruled_by_phases
 from storage.home import Home
 from storage.store import translated
 from tasks.progress import listener
@@ -90,10 +90,13 @@ class RunLog(StepWatcher):
 
 
 def notes_on_steps(kind: TrainingKind, name: str, changes: Mapping[str, Any]) -> list[str]:
-    """That changes lift the steps that a preset allows, when they do."""
-    if (steps := lifted_steps(kind.presets, name, changes)) is None:
-        return []
-    return [f"Epochs were asked for, so the preset's max_steps of {steps:,} does not hold."]
+    """That changes lift the steps that a preset allows, or have no effect, when they do."""
+    told = []
+    if (steps := lifted_steps(kind.presets, name, changes)) is not None:
+        told.append(f"Epochs were asked for, so the preset's max_steps of {steps:,} does not hold.")
+    if idle := overruled_by_phases(kind.presets, name, changes):
+        told.append(f"Without effect: {' and '.join(idle)}, for each of the preset's phases has its own.")
+    return told
 
 
 def tell_step(step: StepDone) -> str:

@@ -8,6 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("house", deadline=None)  # how long an example takes is the machine's matter
+settings.load_profile("house")
 
 if (
     signal.getsignal(signal.SIGINT) is signal.SIG_IGN

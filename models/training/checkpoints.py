@@ -35,7 +35,7 @@ def read_seal(folder: Path) -> dict[str, Any] | None:
 def newest_checkpoint(folder: Path) -> Path | None:
     """The last whole `checkpoint-<step>`; torn ones are removed on the way."""
     found = {
-        int(path.name.rpartition("-")[2]): path
+        step_of(path): path
         for path in folder.glob("checkpoint-*")
         if path.is_dir()
         and path.name.rpartition("-")[2].isdecimal()  # anything else was put there by a person
@@ -45,6 +45,11 @@ def newest_checkpoint(folder: Path) -> Path | None:
             return path
         shutil.rmtree(path)
     return None
+
+
+def step_of(checkpoint: Path) -> int:
+    """The step that a `checkpoint-<step>` was written after."""
+    return int(checkpoint.name.rpartition("-")[2])
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from models.training.checkpoints import step_of
 from models.training.schedule import PhasePlan
 from models.training.steps import Step
 from models.training.watching import StepDone, StepWatcher
@@ -37,7 +38,7 @@ class Pace:
     def begins(self, plan: PhasePlan, checkpoint: Path | None) -> None:
         """A phase begins, or goes on from a checkpoint."""
         self._plan, self._base = plan, -1
-        step = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
+        step = step_of(checkpoint) if checkpoint else 0
         done = self.before(plan) + step
         if done and self._first is None:
             self._watcher.noted(f"Going on after step {done} of {self._steps}, in phase {plan.name}.")

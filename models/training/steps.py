@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.training.checkpoints import newest_checkpoint, seal
+from models.training.checkpoints import newest_checkpoint, seal, step_of
 from models.training.schedule import PhasePlan
 from models.training.stopping import TrainingStopped, Wish
 from schemas.errors import StageFailed
@@ -43,7 +43,10 @@ def run_phase(
     """
     begun = newest_checkpoint(work)
     trainer.add_callback(_callback(plan, wish, on_step))
-    trainer.train(resume_from_checkpoint=str(begun) if begun else None)
+    if begun is not None and step_of(begun) >= plan.steps:
+        _take_up(trainer, begun)
+    else:
+        trainer.train(resume_from_checkpoint=str(begun) if begun else None)
     done = trainer.state.global_step
     if wish.stop and done < plan.steps and not ended():
         raise TrainingStopped(done, plan.steps)
@@ -54,6 +57,15 @@ def run_phase(
         for log in trainer.state.log_history
         if "loss" in log
     )
+
+
+def _take_up(trainer: Any, checkpoint: Path) -> None:
+    """A phase whose last step is saved: its weights and its log. The Trainer would make a step more where that step
+    lies within an epoch."""
+    from transformers import TrainerState
+
+    trainer.state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+    trainer._load_from_checkpoint(str(checkpoint))
 
 
 def _callback(plan: PhasePlan, wish: Wish, on_step: OnStep) -> Any:

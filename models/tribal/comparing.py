@@ -25,6 +25,7 @@ from models.tribal.corpus import Corpus
 from models.tribal.curriculum import Fitted, fit
 from models.tribal.evaluation.comparison import summed_up
 from models.tribal.evaluation.evaluating import evaluate, held_out
+from models.tribal.job import notes_on
 from models.tribal.preparing import Prepared, prepare
 from models.tribal.schedule import plan_phases
 from models.tribal.train import LIBRARIES
@@ -101,6 +102,8 @@ def compare(
                 "there is no text to compare on: the corpus has neither a test nor a validation split",
                 fix="Build the corpus with mix.test above 0.",
             )
+        for note in notes_on(prepared, plan_phases(prepared)):
+            heard.noted(note)
         job = _Job(prepared, split, folder, heard)
         runs = _all_runs(job, wanted)
     return summed_up(named, prepared, split, _budget(prepared), runs)
@@ -156,25 +159,27 @@ def _trained(job: _Job, arm: str, seed: int) -> ArmRun:
     fitted = fit(build, prepared, _work(job, arm, seed), _Steps(job.watcher))
     job.watcher.measuring(arm, seed)
     evaluation, scores = evaluate(fitted.model, job.prepared, job.split)
-    best = [found.lm_loss for record in fitted.phases for found in record.validations]
+    best_step, validation_loss = kept_weights(fitted)
     return ArmRun(
         arm=arm,
         seed=seed,
         parameters=sum(weight.numel() for weight in fitted.model.parameters()),
         steps=sum(len(record.steps) for record in fitted.phases),
-        best_step=_kept(fitted),
-        validation_loss=min(best, default=None),
+        best_step=best_step,
+        validation_loss=validation_loss,
         evaluation=evaluation,
         scores=scores,
     )
 
 
-def _kept(fitted: Fitted) -> int | None:
-    """The step whose weights were kept, counted over all phases; None where there was no step."""
+def kept_weights(fitted: Fitted) -> tuple[int | None, float | None]:
+    """The step whose weights were kept, counted over all phases, and its validation loss; None where there is none."""
     trained = [record for record in fitted.phases if record.steps]
     if not trained:
-        return None
-    return sum(len(record.steps) for record in trained[:-1]) + trained[-1].kept_step
+        return None, None
+    last = trained[-1]
+    losses = {found.step: found.lm_loss for found in last.validations}
+    return sum(len(record.steps) for record in trained[:-1]) + last.kept_step, losses.get(last.kept_step)
 
 
 class _Steps(StepWatcher):

@@ -201,15 +201,7 @@ def _finish(trainer: Any, batch: Batch, folder: Path, before: Validation | None)
 
     history = trainer.state.log_history
     kept = trainer.state.global_step if before is None else best_step(history)[0]
-    steps = [
-        {
-            name: log[name]
-            for name in ("step", "loss", "lm_loss", "label_loss", "learning_rate")
-            if name in log
-        }
-        for log in history
-        if "loss" in log
-    ]
+    steps = [{name: log[name] for name in _FIGURES if name in log} for log in history if "loss" in log]
     measured = [] if before is None else [asdict(before), *validations(history)]
     account = {
         "steps": steps, "validations": measured, "kept_step": kept, "batch": [batch.size, batch.accumulation],

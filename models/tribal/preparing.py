@@ -38,10 +38,6 @@ class Split:
         """Tokens of each window, int64 [W]."""
         return self.windows[:, 2] - self.windows[:, 1]
 
-    def conversation_of(self, window: int) -> str:
-        """The conversation that a window is of."""
-        return self.documents.conversation_ids[int(self.windows[window, 0])]
-
 
 @dataclass(frozen=True)
 class Prepared:

@@ -80,6 +80,12 @@ def lifted_steps(kind: str, name: str, changes: Mapping[str, Any]) -> int | None
     return steps
 
 
+def overruled_by_phases(kind: str, name: str, changes: Mapping[str, Any]) -> list[str]:
+    """Changes without effect: where there are phases, each has its own epochs and learning rate."""
+    phases = changes.get("phases", preset_values(kind, name).get("phases"))
+    return [key for key in ("epochs", "learning_rate") if key in changes] if phases else []
+
+
 def load_build_settings(
     preset: str | None = None, file: Path | None = None, overrides: Iterable[str] = ()
 ) -> BuildSettings:

@@ -10,7 +10,8 @@ from models.lora import Preflight
 from models.lora.memory import Memory
 from schemas.settings.loading import load_lora_preset
 from tasks.lora_log import notes_on, tell_shortfall
-from tasks.training_log import STEPS, earlier_seconds
+from tasks.training_kinds import NOVA
+from tasks.training_log import STEPS, earlier_seconds, notes_on_steps
 from tasks.training_page import needs_told
 
 PHASE = {
@@ -34,6 +35,14 @@ def test_what_is_not_read_is_told_before() -> None:
     assert "49 of 57 windows" in told
     assert "40 of 48 examples" in told
     assert tell_shortfall(plan(0, 0)) is None
+
+
+def test_changes_that_phases_overrule_are_told() -> None:
+    asked = {"epochs": 2.0, "learning_rate": 1e-4}
+    (told,) = notes_on_steps(NOVA, "nova-tiny-sora", asked)
+    assert told == "Without effect: epochs and learning_rate, for each of the preset's phases has its own."
+    assert notes_on_steps(NOVA, "nova-tiny", asked) == []
+    assert notes_on_steps(NOVA, "nova-tiny-sora", {**asked, "phases": []}) == []
 
 
 def test_who_asks_for_epochs_gets_them() -> None:

@@ -11,7 +11,9 @@ from models.tribal.arms import ARMS, GPT2, NOVA
 from models.tribal.evaluation.evaluating import split_of
 from models.tribal.evaluation.language import difference_in_bits, seeded_bits_per_byte
 from models.tribal.evaluation.reading import spoken_by
+from models.tribal.job import notes_on
 from models.tribal.preparing import Prepared, Split
+from models.tribal.schedule import plan_phases
 from schemas.nova_evaluation import ArmRun, ArmSummary, Difference, Figure, NovaComparison, Speaker
 
 #: Against these NOVA must be better, or its alpha is not what makes it so.
@@ -50,7 +52,7 @@ def summed_up(
         arms=tuple(_summary(by_arm[name]) for name in arms),
         differences=tuple(differences),
         verdict=tell_verdict(differences),
-        notes=tuple(_notes(by_arm, split)),
+        notes=(*notes_on(prepared, plan_phases(prepared)), *_notes(by_arm, split)),
     )
 
 
@@ -115,7 +117,10 @@ def tell_difference(figure: Figure, other: str) -> str:
 
 
 def tell_verdict(differences: Sequence[Difference]) -> str:
-    """Whether alpha earns its place: only if NOVA is better than all RIVALS, and every interval says so."""
+    """Whether alpha earns its place: only if NOVA is better than all RIVALS, and every interval says so.
+
+    It does not if an interval says that NOVA is no better than one of them; wide intervals show neither.
+    """
     found = {one.other: one.bits_per_byte for one in differences if one.other in RIVALS}
     missing = [name for name in RIVALS if name not in found]
     if missing:
@@ -129,7 +134,9 @@ def tell_verdict(differences: Sequence[Difference]) -> str:
         for word, names in (("better than", better), ("worse than", worse), ("not to be told from", unseen))
         if names
     ]
-    return f"Alpha does not earn its place in foretelling text here: NOVA is {_listed(said)}."
+    if any(figure.low is not None and figure.low > -TRIFLE for figure in found.values()):
+        return f"Alpha does not earn its place in foretelling text here: NOVA is {_listed(said)}."
+    return f"These data do not show that alpha earns its place in foretelling text: NOVA is {_listed(said)}."
 
 
 def _sorted_out(found: dict[str, Figure]) -> tuple[list[str], list[str], list[str]]:

@@ -111,6 +111,11 @@ class _Ordered:
         """Whether there are tokens of the member and of others."""
         return bool(min(self.positives.sum(), self.negatives.sum()) >= FEWEST_TOKENS)
 
+    @property
+    def conversations(self) -> int:
+        """In how many conversations the member speaks, or others do: an AUC says no more than the fewer of them."""
+        return int(min(np.count_nonzero(self.positives), np.count_nonzero(self.negatives)))
+
     def resampled(self, weights: Floats) -> Floats:
         """The AUC of each resample [resamples]; NaN where one drew no positive or no negative."""
         drawn = np.einsum("ru,uv,rv->r", weights, self.pairs, weights, optimize=True)
@@ -140,7 +145,7 @@ def macro_figure(members: Sequence[_Ordered], weights: Floats) -> Figure:
     units = weights.shape[1]
     value = float(np.mean([member.resampled(np.ones((1, units)))[0] for member in able]))
     resampled = np.stack([member.resampled(weights) for member in able])
-    return figure_of(value, resampled.mean(0), units)
+    return figure_of(value, resampled.mean(0), min(member.conversations for member in able))
 
 
 def _position(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import threading
 from pathlib import Path
@@ -10,8 +11,11 @@ import numpy as np
 import pytest
 import torch
 
+from models.training.schedule import Batch, PhasePlan
 from models.tribal.arms import ARMS, check_arms, default_arms, equip
-from models.tribal.comparing import ComparisonWatcher, compare
+from models.tribal.comparing import ComparisonWatcher, compare, kept_weights
+from models.tribal.curriculum import Fitted, PhaseRecord, Validation
+from models.tribal.evaluation.comparison import summed_up
 from models.tribal.preparing import prepare
 from schemas.errors import SettingsError, StageFailed, StoreError
 from schemas.nova_evaluation import ArmRun, NovaComparison
@@ -128,6 +132,29 @@ def test_nothing_held_out_is_refused_before_any_training(
     with pytest.raises(StageFailed, match="neither a test nor a validation split"):
         compare(tiny, {"train": voices["train"]}, NAMED, tmp_path, ("nova",), 1, heard)
     assert not heard.begins
+
+
+def test_a_corpus_that_teaches_no_member_is_told_before_and_on_the_page(
+    tiny: TribalPreset, voices: Shards, folder: Path, compared: NovaComparison
+) -> None:
+    """Else arms would be compared that differ in nothing, and the answer taken for one about alpha."""
+    strange = prepare(tiny.model_copy(update={"members": ("nova", "ada")}), voices)
+    told = summed_up(NAMED, strange, "test", 12, compared.runs)
+    assert "No turn of the training split says which member speaks: who does is never taught." in told.notes
+    assert not [note for note in compared.notes if "never taught" in note]
+
+
+def test_the_validation_loss_is_that_of_the_weights_that_were_kept() -> None:
+    """Phases measure different conversations: the least loss of all of them would be none of the model's."""
+    phases = []
+    for number, losses in ((1, (3.0, 1.0)), (2, (4.0, 2.0, 2.5))):
+        plan = PhasePlan(number, str(number), 1e-3, 1, 4, len(losses) - 1, 0)
+        found = tuple(Validation(step, loss, None, loss) for step, loss in enumerate(losses))
+        steps = tuple({"step": float(step)} for step in range(1, len(losses)))
+        phases.append(PhaseRecord(plan, Batch(1, 1), steps, found, kept_step=1))
+    fitted = Fitted(None, (), tuple(phases), 0, None)
+    assert kept_weights(fitted) == (2, 2.0)
+    assert kept_weights(dataclasses.replace(fitted, phases=())) == (None, None)
 
 
 def test_arms_differ_in_what_they_say_and_in_nothing_else(tiny: TribalPreset, voices: Shards) -> None:

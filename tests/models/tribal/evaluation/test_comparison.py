@@ -21,6 +21,8 @@ def difference(other: str, one: Figure) -> Difference:
 
 
 BETTER, WORSE, UNSEEN = figure(-0.02, -0.03, -0.01), figure(0.02, 0.01, 0.03), figure(0.01, -0.01, 0.03)
+#: An interval that holds zero, and nothing that would be worth naming.
+NO_BETTER = figure(0.0, -TRIFLE / 2, TRIFLE / 2)
 
 
 @pytest.mark.parametrize(
@@ -48,10 +50,14 @@ def test_alpha_earns_its_place_only_against_all_rivals() -> None:
         "shuffled labels."
     )
     for lost in rivals:
-        some = [difference(name, UNSEEN if name == lost else BETTER) for name in rivals]
-        assert tell_verdict(some).startswith(
-            "Alpha does not earn its place in foretelling text here: NOVA is better"
-        )
+        for one, begins in (
+            (WORSE, "Alpha does not earn its place in foretelling text here: NOVA is better"),
+            (NO_BETTER, "Alpha does not earn its place in foretelling text here: NOVA is better"),
+            (UNSEEN, "These data do not show that alpha earns its place in foretelling text: NOVA is better"),
+            (figure(-0.5), "These data do not show that alpha earns its place"),
+        ):
+            some = [difference(name, one if name == lost else BETTER) for name in rivals]
+            assert tell_verdict(some).startswith(begins)
     mixed = [difference(name, one) for name, one in zip(rivals, (WORSE, UNSEEN, BETTER), strict=True)]
     assert tell_verdict(mixed).endswith(
         "NOVA is better than shuffled labels, worse than a GPT-2 of the same shape and not to be told from uniform "

@@ -113,6 +113,22 @@ def test_the_interval_of_an_auc_is_that_of_drawn_conversations() -> None:
     assert (found.low, found.high) == pytest.approx((low, high), abs=0.02)
 
 
+def test_a_member_who_speaks_in_few_conversations_has_an_auc_without_interval() -> None:
+    """However many there are in all: the interval would mostly say which few they are."""
+    tokens = made(7)
+    rare = Tokens(
+        tokens.alpha,
+        np.where(tokens.conversation < 2, 2, tokens.member % 2),
+        tokens.conversation,
+        tokens.place,
+    )
+    found = detection_figures(rare, ("nova", "sora", "lumin"))
+    assert found.members[2].auc.value is not None
+    assert (found.members[2].auc.low, found.macro_auc.low) == (None, None)
+    assert found.members[2].auc.reason == "no interval: 2 conversations, fewer than 5"
+    assert found.members[0].auc.low is not None
+
+
 def test_positions_part_the_tokens() -> None:
     tokens = made(4, tokens=500)
     found = detection_figures(tokens, ("nova", "sora", "lumin"))

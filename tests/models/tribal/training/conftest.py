@@ -135,7 +135,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, write_shard: WriteShard) ->
             write_shard(folder / "odd [name]*" / "train-00002.parquet", conversations(40, 20)),
         ],
         "validation": [write_shard(folder / "validation-00000.parquet", conversations(100, 10))],
-        "test": [folder / "never-read.parquet"],
+        "test": [write_shard(folder / "test-00000.parquet", conversations(200, 6))],
     }
 
 
