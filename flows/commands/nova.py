@@ -92,6 +92,8 @@ def check_page(path: Path, overwrite: bool) -> None:
     """Before any work: whether the page may be written there. Raises UsageError."""
     if path.is_dir():
         raise UsageError("a folder stands where the page is to be", where=str(path), fix="Name a file.")
+    if path.exists() and not path.is_file():
+        raise UsageError("what stands there is no file", where=str(path), fix="Name a file.")
     if path.exists() and not overwrite:
         raise UsageError(
             "the file stands already", where=str(path), fix="Choose another, or replace it with --overwrite."

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from schemas.errors import UsageError
 
 TEMPERATURE, TOP_K, TOP_P = 0.8, 50, 1.0
+#: Beyond these, logits divided by the temperature leave the range of fp32.
+COLDEST, HOTTEST = 1e-4, 1e4
 #: What the library's random numbers can begin with.
 SEEDS = 2**63
 
@@ -41,9 +42,9 @@ def read_sampling(
             f"--greedy draws nothing, so {drawn[0]} has no meaning beside it",
             fix=f"Leave out --greedy or {' and '.join(drawn)}.",
         )
-    if temperature is not None and not (math.isfinite(temperature) and temperature > 0):
+    if temperature is not None and not COLDEST <= temperature <= HOTTEST:  # also what is no number
         raise UsageError(
-            f"a temperature is a number above 0, not {temperature:g}",
+            f"a temperature is a number above 0 ({COLDEST:g} to {HOTTEST:g}), not {temperature:g}",
             where="--temperature",
             fix="For the likeliest token each time, say --greedy.",
         )

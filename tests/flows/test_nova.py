@@ -103,6 +103,7 @@ def test_cedillas_of_a_romanian_prompt_are_read_as_commas(say: Say) -> None:
         (("explain", "x", "--member", "ada"), "nova, sora, lumin"),
         (("explain", "x", "--layer", "3"), "layers 1 to 2"),
         (("explain", "x", "--head", "9"), "heads 1 to 2"),
+        (("explain", "x", "--out", "/dev/null", "--overwrite"), "is no file"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(say: Say, arguments: tuple[str, ...], told: str) -> None:

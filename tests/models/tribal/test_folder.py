@@ -13,6 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
+from models.chat_tokenizer import train_tokenizer
 from models.tribal.configuration import NovaConfig
 from models.tribal.modeling import NovaForCausalLM
 from models.tribal.opening import check_folder, open_nova
@@ -74,6 +75,18 @@ def test_a_vocabulary_that_grows_keeps_head_and_table_one(tmp_path: Path) -> Non
     assert again(torch.tensor([[79]])).logits.shape == (1, 1, 80)
 
 
+def test_code_that_lies_in_a_folder_is_neither_run_nor_asked_about(
+    copied: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (copied / "evil.py").write_text(f"open({str(copied / 'run')!r}, 'w')\nclass Evil: ...\n")
+    with_tokenizer_config(auto_map={"AutoTokenizer": ["evil.Evil", None]}, tokenizer_class="Evil")(copied)
+    monkeypatch.setattr("builtins.input", lambda *asked: "y")
+    with pytest.raises(StoreError, match="cannot be read"):
+        open_nova(copied)
+    assert not (copied / "run").exists()
+    assert capsys.readouterr().out == ""
+
+
 def another_architecture(folder: Path) -> None:
     GPT2LMHeadModel(GPT2Config(vocab_size=9, n_embd=8, n_layer=1, n_head=1, n_positions=8)).save_pretrained(
         folder
@@ -109,6 +122,22 @@ def with_weights(change: Callable[[dict[str, torch.Tensor]], object]) -> Callabl
     return apply
 
 
+def with_tokenizer(tokens: int) -> Callable[[Path], None]:
+    def exchange(folder: Path) -> None:
+        text = " ".join(f"{number:x}" for number in range(4000))
+        train_tokenizer([text], tokens, 48).save_pretrained(folder)
+
+    return exchange
+
+
+def with_tokenizer_config(**changes: object) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        path = folder / "tokenizer_config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("damage", "error", "said"),
     [
@@ -116,6 +145,7 @@ def with_weights(change: Callable[[dict[str, torch.Tensor]], object]) -> Callabl
         (without("config.json"), UsageError, "config.json is missing"),
         (without("model.safetensors"), StoreError, "lost model.safetensors"),
         (without("tokenizer.json"), StoreError, "lost tokenizer.json"),
+        (without("tokenizer_config.json"), StoreError, "lost tokenizer_config.json"),
         (torn("config.json", 0.5), StoreError, "config.json is damaged"),
         (torn("tokenizer.json", 0.5), StoreError, "cannot be read"),
         (torn("model.safetensors", 0.7), StoreError, "cannot be read"),
@@ -125,11 +155,17 @@ def with_weights(change: Callable[[dict[str, torch.Tensor]], object]) -> Callabl
         (with_config(d_model="wide"), StoreError, "cannot be read"),
         (with_config(dropout=None), StoreError, "cannot be read"),
         (with_config(members="nova"), StoreError, "cannot be read|do not fit"),
+        (with_config(members=[1, 2, 3]), StoreError, "cannot be read"),
+        (with_config(dtype="float99"), StoreError, "cannot be read"),
+        (with_config(quantization_config={"quant_method": "bitsandbytes"}), UsageError, "--int8"),
         (with_config(n_layers=3), StoreError, "do not fit the configuration"),
         (with_config(n_layers=1), StoreError, "do not fit the configuration"),
         (with_config(vocab_size=62), StoreError, "do not fit the configuration"),
         (with_config(members=["nova", "sora"]), StoreError, "do not fit the configuration"),
         (with_config(mixing="concat"), StoreError, "do not fit the configuration"),
+        (with_tokenizer(270), StoreError, "not this model's: it has 270 tokens"),
+        (with_tokenizer(400), StoreError, "not this model's: it has 400 tokens"),
+        (with_tokenizer_config(eos_token=None), StoreError, "not this model's: it lacks the marks"),
         (with_weights(lambda w: w.pop("model.detector.score.bias")), StoreError, "missing key"),
         (with_weights(lambda w: w.update(more=torch.ones(1))), StoreError, "unexpected key"),
         (with_weights(lambda w: w["model.norm.weight"].fill_(torch.nan)), StoreError, "not a number"),
@@ -146,7 +182,7 @@ def test_what_is_damaged_or_foreign_is_refused_in_a_line(
     assert {p.name: p.read_bytes() for p in copied.iterdir()} == before
 
 
-@pytest.mark.parametrize("written", ["[]", "null", "{}", "\ufeff{", "\x00"])
+@pytest.mark.parametrize("written", ["[]", "null", "{}", "\ufeff{", "\x00", "[" * 100_000])
 def test_a_configuration_that_is_none_is_damaged(copied: Path, written: str) -> None:
     (copied / "config.json").write_text(written)
     with pytest.raises(StoreError, match="damaged"):
@@ -160,13 +196,19 @@ def test_a_folder_that_is_not_there_holds_no_model(tmp_path: Path) -> None:
 
 def test_what_the_tokenizer_gives_is_what_the_model_takes(saved: Path) -> None:
     model, tokenizer = open_nova(saved)
-    model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     batch = tokenizer(["Te iubesc, iubito.", "River"], return_tensors="pt", padding=True, padding_side="left")
     out = model.generate(**batch, max_new_tokens=5, min_new_tokens=5, do_sample=False)
     assert out.shape == (2, batch["input_ids"].shape[1] + 5)
     alone = tokenizer("River", return_tensors="pt")
     expected = model.generate(**alone, max_new_tokens=5, min_new_tokens=5, do_sample=False)
     assert torch.equal(out[1, -5:], expected[0, -5:])
+
+
+def test_how_a_folder_would_generate_is_not_taken_from_it(copied: Path) -> None:
+    (copied / "generation_config.json").write_text('{"repetition_penalty": 9.0, "bad_words_ids": 3}')
+    model, _ = open_nova(copied)
+    assert (model.generation_config.repetition_penalty, model.generation_config.bad_words_ids) == (None, None)
+    assert model.generation_config.eos_token_id == model.config.eos_token_id
 
 
 def test_outputs_come_as_a_tuple_where_one_is_asked_for() -> None:

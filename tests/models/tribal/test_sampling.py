@@ -16,7 +16,10 @@ NOTHING: dict[str, Any] = {"greedy": False, "temperature": None, "top_k": None, 
 @pytest.mark.parametrize(
     ("said", "where"),
     [
-        *(({"temperature": value}, "--temperature") for value in (0.0, -1.0, math.nan, math.inf)),
+        *(
+            ({"temperature": value}, "--temperature")
+            for value in (0.0, -1.0, math.nan, math.inf, 1e-40, 1e300)
+        ),
         *(({"top_p": value}, "--top-p") for value in (0.0, -0.1, 1.01, math.nan)),
         *(({"top_k": value}, "--top-k") for value in (0, -3)),
         *(({"seed": value}, "--seed") for value in (-1, 2**63)),

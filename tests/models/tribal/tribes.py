@@ -47,11 +47,11 @@ def some_ids(rows: int, length: int, seed: int = 0) -> torch.Tensor:
 
 
 def save_nova(model: Any, folder: Path) -> Path:
-    """The folder that a training makes: model and tokenizer."""
+    """The folder that a training makes: model and tokenizer. The model gets the tokenizer's vocabulary."""
     from models.chat_tokenizer import train_tokenizer
 
-    train_tokenizer(["Te iubesc, iubito. The river is quiet this morning."], 300, CONTEXT).save_pretrained(
-        folder
-    )
+    tokenizer = train_tokenizer(["Te iubesc, iubito. The river is quiet this morning."], 300, CONTEXT)
+    tokenizer.save_pretrained(folder)
+    model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     model.save_pretrained(folder)
     return folder
