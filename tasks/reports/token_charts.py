@@ -11,7 +11,8 @@ from schemas.visible import visible
 
 #: The narrowest column whose label can be read; a short text has wider ones.
 NARROW, WIDE, PAGE = 15.0, 56.0, 1000
-LEFT, TOP, PLOT, LABELS = 48, 8, 150, 78
+#: Of the canvas; the left margin holds a label like -0.00045.
+LEFT, TOP, PLOT, LABELS = 62, 8, 150, 78
 #: Characters of a token that a label shows; the whole token is told on hover.
 LABEL = 13
 _SPACES = {" ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍"}

@@ -65,6 +65,16 @@ def test_a_core_alone_and_one_that_detects_nothing_have_their_words() -> None:
     assert "there is nothing to be traced" in render_explanation(uniform, "x", "user", 1, 1)
 
 
+def test_who_speaks_is_said_only_of_who_stands_out() -> None:
+    text = explained(["a"], ["nova", "sora", "lumin", "sophia", "samanta"])
+    even = {name: 0.2 + 0.001 * number for number, name in enumerate(text.members, -2)}
+    page = render_explanation(Explanation(**{**vars(text), "mean": even}), "x", "user", 1, 1)
+    assert "Nobody stands out: samanta has 20%, sophia has 20% of the weight." in page
+    sora = {**even, "sora": 0.6, "nova": 0.1, "lumin": 0.1, "sophia": 0.1, "samanta": 0.1}
+    page = render_explanation(Explanation(**{**vars(text), "mean": sora}), "x", "user", 1, 1)
+    assert "Mostly sora, with 60% of the weight; then nova with 10%." in page
+
+
 def test_the_page_is_well_formed_for_many_members() -> None:
     members = [f"m{number}" for number in range(12)]
     page = render_explanation(explained(list("abcdef"), members), "x", "user", 1, 1)
@@ -94,6 +104,21 @@ def test_signed_bars_stand_on_their_side_of_the_axis(values: list[float]) -> Non
         assert bar.height == pytest.approx(PLOT / 2 * abs(value) / most, abs=0.1)
         assert (bar.y < chart.zero) == (value > 0 and bar.height > 0)
         assert bar.series == (2 if value > 0 else -1)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(1e-9, 10))
+def test_the_sign_of_the_grid_is_on_the_canvas(most: float) -> None:
+    chart = signed_chart(["t", "u"], [most, -most / 2], 1, "x")
+    wide = 6.6  # of a letter of 11 pixels, at most
+    assert all(chart.left - 5 - wide * len(label) >= 0 for _, label in chart.lines)
+
+
+def test_a_whole_label_fits_beside_a_map() -> None:
+    page = render_explanation(explained(["<|assistant|>"], ["nova", "sora"]), "x", "assistant", 1, 1)
+    found = re.search(r"--f:([\d.]+)px", page)
+    assert found is not None
+    assert 0.6 * float(found[1]) * LABEL <= 96
 
 
 def test_labels_are_short_and_blanks_can_be_seen() -> None:
