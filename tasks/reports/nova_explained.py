@@ -29,8 +29,6 @@ _COLOURS = ("--ash", "--ember", "--night", "--honey", "--good", "--bad")
 _TURN = 137.5
 #: The weight above an even share from which a member is said to speak.
 _STANDS_OUT = 0.05
-#: The largest letters, in pixels, of which a whole label fits beside a map (96 pixels, .6 of the letter's height each).
-_LARGEST = 12.0
 
 
 def render_explanation(explained: Explanation, name: str, role: str, layer: int, head: int) -> str:
@@ -65,7 +63,7 @@ def render_explanation(explained: Explanation, name: str, role: str, layer: int,
             cut=shown < len(explained.labels),
             shown=shown,
             axis=[short_label(label) for label in explained.labels[:shown]],
-            font=round(max(6.5, min(_LARGEST, 520 / shown)), 1),
+            font=round(max(6.5, min(13.0, 520 / shown)), 1),
             layers=_layers(explained.heads, layer, head),
         )
     )

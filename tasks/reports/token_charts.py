@@ -105,6 +105,8 @@ def told_share(share: float) -> str:
     """`85%`; below 10% with a decimal, and never 0% or 100% for what is not."""
     if share in (0, 1):
         return f"{share:.0%}"
+    if share < 0.0005:
+        return "<0.1%"
     return f"{min(share, 0.999):.1%}" if share < 0.1 or share > 0.99 else f"{share:.0%}"
 
 

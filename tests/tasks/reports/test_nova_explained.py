@@ -16,7 +16,15 @@ from hypothesis import strategies as st
 from models.tribal.explaining import Explanation
 from tasks.reports.heatmap import EMBER, heatmap
 from tasks.reports.nova_explained import render_explanation
-from tasks.reports.token_charts import LABEL, NARROW, PLOT, short_label, signed_chart, stacked_chart
+from tasks.reports.token_charts import (
+    LABEL,
+    NARROW,
+    PLOT,
+    short_label,
+    signed_chart,
+    stacked_chart,
+    told_share,
+)
 from tests.tasks.reports.explanations import HOSTILE, explained
 
 
@@ -116,9 +124,17 @@ def test_the_sign_of_the_grid_is_on_the_canvas(most: float) -> None:
 
 def test_a_whole_label_fits_beside_a_map() -> None:
     page = render_explanation(explained(["<|assistant|>"], ["nova", "sora"]), "x", "assistant", 1, 1)
-    found = re.search(r"--f:([\d.]+)px", page)
-    assert found is not None
-    assert 0.6 * float(found[1]) * LABEL <= 96
+    letters = re.search(r"--f:([\d.]+)px", page)
+    place = re.search(r"grid-template-columns: minmax\(0, (\d+)px\)", page)
+    assert letters is not None
+    assert place is not None
+    assert round(0.602 * float(letters[1])) * LABEL <= int(place[1])  # letters stand on whole pixels
+
+
+def test_a_small_share_is_not_told_as_none() -> None:
+    assert [told_share(share) for share in (0, 1e-6, 0.0004, 0.0006, 0.12, 0.9999, 1)] == [
+        "0%", "<0.1%", "<0.1%", "0.1%", "12%", "99.9%", "100%",
+    ]  # fmt: skip
 
 
 def test_labels_are_short_and_blanks_can_be_seen() -> None:
