@@ -93,7 +93,7 @@ def build_parser() -> argparse.ArgumentParser:
         _add_home(command)
         command.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     presets = commands.add_parser(
-        "presets", help="list build presets, and model presets with the memory that they need"
+        "presets", help="list build presets, mixtures, and model and NOVA presets with the memory they take"
     )
     presets.add_argument("--json", action="store_true", help="print one JSON object")
     presets.set_defaults(runs="flows.commands.inspecting:presets")
@@ -105,7 +105,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_build(commands: argparse._SubParsersAction[_Parser]) -> None:
-    build = commands.add_parser("build", help="exports in, corpus and report (and adapter) out")
+    build = commands.add_parser("build", help="exports in, corpus and report (and adapter, and NOVA) out")
     build.set_defaults(runs="flows.commands.building:build")
     build.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="an export: file, folder or zip")
     _add_settings(build)

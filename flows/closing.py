@@ -61,13 +61,13 @@ def print_closing(console: Console, told: BuildReport) -> None:
             console.print(f"         {visible(root)}/{dataset_folder('mix', folder.fingerprint)}")
     if told.context.skipped:
         console.print(f"Not read {_left_aside(told.context.skipped)}")
-    _print_trainings(console, summary)
+    print_trainings(console, summary)
     for note in told.context.notes:
         console.print(f"         {visible(note, 600)}")
     console.print(f"Report   {summary.report}")
 
 
-def _print_trainings(console: Console, summary: BuildSummary) -> None:
+def print_trainings(console: Console, summary: BuildSummary) -> None:
     """What this build trained, and what else was trained from its corpus."""
     found = ((LORA, summary.adapters), (NOVA, summary.models))
     for kind, trained in found:
@@ -78,4 +78,4 @@ def _print_trainings(console: Console, summary: BuildSummary) -> None:
             if Path(artifact).parent.name == kind.stage:
                 console.print(f"{_TITLES[kind.names]:<8} {artifact}")
     if others := [one.name for _, trained in found for one in trained if not one.own]:
-        console.print(f"Trained  from this corpus by `vatra train`: {_some(others)}")
+        console.print(f"Trained  from this corpus by other runs: {_some(others)}")

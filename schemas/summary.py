@@ -117,7 +117,7 @@ class MixtureAccount(BaseModel):
 
 
 class NamedTraining(BaseModel):
-    """What was trained from a build's corpus, by name: `own` when by the build itself, else by `vatra train`."""
+    """What was trained from a build's corpus, by name: `own` when by the build itself, else by another run."""
 
     name: str
     fingerprint: str

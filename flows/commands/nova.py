@@ -21,6 +21,8 @@ from storage.store import translated
 
 #: As a new seed: few enough digits to be typed again.
 NEW_SEEDS = 2**31
+#: Said on a terminal for as long as it takes: libraries alone take seconds.
+OPENING = "opening the NOVA"
 ENDINGS = {
     "end": "it ended the turn itself",
     "limit": "cut at --max-new-tokens",
@@ -44,22 +46,23 @@ def generate(given: argparse.Namespace) -> int:
         top_p=given.top_p,
         seed=seed,
     )
-    text = _romanian_letters(_not_empty(given.text))
-    model, tokenizer, name = _open(given)
-    from models.tribal.generating import generate as go_on
-    from models.tribal.generating import prompt_ids
+    words, console = _console(stderr=given.json), _console(stderr=True)
+    with console.status(OPENING):
+        text = _romanian_letters(_not_empty(given.text))
+        model, tokenizer, name = _open(given)
+        from models.tribal.generating import generate as go_on
+        from models.tribal.generating import prompt_ids
 
-    ids = prompt_ids(tokenizer, text, model.config.context, raw=given.raw)
-    if given.int8:
-        from models.tribal.quantising import quantise
+        ids = prompt_ids(tokenizer, text, model.config.context, raw=given.raw)
+        if given.int8:
+            from models.tribal.quantising import quantise
 
-        model = quantise(model)
-    words = _console(stderr=given.json)
+            model = quantise(model)
     show = (lambda piece: _print_piece(words, piece)) if given.stream else None
-    with _voice(model, given.member):
+    waiting = nullcontext() if given.stream else console.status("writing")
+    with _voice(model, given.member), waiting:
         told = go_on(model, tokenizer, ids, sampling, given.max_new_tokens, show=show)
     words.print("" if given.stream else visible(told.text, len(told.text)))
-    console = _console(stderr=True)
     for line in _account(told, model.config.context, sampling):
         console.print(line)
     drawn = {"greedy": True} if sampling.greedy else vars(sampling)
@@ -68,19 +71,23 @@ def generate(given: argparse.Namespace) -> int:
 
 def explain(given: argparse.Namespace) -> int:
     """One page of what the NOVA sees in a text."""
-    text, home = _romanian_letters(_not_empty(given.text)), name_home(given.home)
+    text, home = _not_empty(given.text), name_home(given.home)
     out = None if given.out is None else expanded(given.out)
     if out is not None:
         check_page(out, given.overwrite)
-    model, tokenizer, name = _open(given, attention="eager")
+    wait = _console(stderr=True)
+    with wait.status(OPENING):
+        text = _romanian_letters(text)
+        model, tokenizer, name = _open(given, attention="eager")
     from models.tribal.explaining import check_choice, text_ids
     from models.tribal.explaining import explain as take_apart
     from tasks.reports.nova_explained import render_explanation
 
     member = check_choice(model.config, given.member, given.layer, given.head)
     ids = text_ids(tokenizer, text, model.config.context, given.role)
-    explained = take_apart(model.float(), tokenizer, ids, member)
-    page = render_explanation(explained, name, given.role, given.layer or 1, given.head or 1)
+    with wait.status("taking it apart"):
+        explained = take_apart(model.float(), tokenizer, ids, member)
+        page = render_explanation(explained, name, given.role, given.layer or 1, given.head or 1)
     path = write_page(page, out, home)
     console = _console(stderr=given.json)
     console.print("Members  " + _shares(explained.mean))

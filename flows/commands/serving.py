@@ -160,7 +160,12 @@ def _refuse_when_needed(home: Home) -> None:
 
 def _under_way(client: SyncPrefectClient) -> list[dict[str, Any]]:
     runs = _read_runs(client, ["RUNNING", "PENDING", "CANCELLING"], "START_TIME_DESC")
-    return [{**_told(client, run), "state": run.state_name, "since": _time(run.start_time)} for run in runs]
+    return [{**_told(client, run), "state": run.state_name, "since": since(run)} for run in runs]
+
+
+def since(run: FlowRun) -> str | None:
+    """When it began; for one that waits for its process, when it began to wait."""
+    return _time(run.start_time or (run.state.timestamp if run.state else None))
 
 
 def _next(client: SyncPrefectClient) -> dict[str, Any] | None:

@@ -139,7 +139,8 @@ def _tell_plan(
     """What a run would read and take. Nothing is written but temporary files in the home's cache."""
     console = Console(stderr=given.json, highlight=False, soft_wrap=True, markup=False)
     tell = _tribal_plan if kind is NOVA else _lora_plan
-    plan = tell(console, home, corpus, preset, changes)
+    with console.status("planning"):  # on a terminal: libraries and the tokenizer take seconds
+        plan = tell(console, home, corpus, preset, changes)
     if given.name is not None:
         _check_free(given, kind, home, build, corpus, preset, changes)
     console.print("Nothing was trained. To do it: the same command without --dry-run.")

@@ -19,7 +19,8 @@ def check_vocabulary(tokenizer: Any, vocab_size: int) -> None:
         raise SettingsError(
             f"the corpus is too small for a vocabulary of {vocab_size} tokens: it gives {len(tokenizer)}",
             where="vocab_size",
-            fix=f"Set vocab_size to {len(tokenizer)} or less in the NOVA preset, or train on more.",
+            fix=f"Set vocab_size to {len(tokenizer)} or less (--set vocab_size={len(tokenizer)}; in a build "
+            "train.tribal_changes.vocab_size), or train on more.",
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from schemas.nova_evaluation import DetectionFigures, Evaluation, Figure
+from tasks.reports.story import counted
 
 
 class EvaluatedRow(NamedTuple):
@@ -19,7 +20,7 @@ class EvaluatedRow(NamedTuple):
 def evaluation_rows(evaluation: Evaluation) -> tuple[EvaluatedRow, ...]:
     """The figures of a model on held-out text, as people read them."""
     told = evaluation.language
-    text = f"{told.conversations:,} conversations, {told.tokens:,} tokens, {told.bytes:,} bytes"
+    text = f"{counted(told.conversations, 'conversation')}, {told.tokens:,} tokens, {told.bytes:,} bytes"
     rows = [
         _row(
             "bits per byte",
@@ -63,7 +64,7 @@ def _detection_rows(found: DetectionFigures) -> list[EvaluatedRow]:
         _row(
             f"AUC of {member.name}",
             member.auc,
-            f"{member.tokens:,} tokens in {member.conversations:,} conversations",
+            f"{member.tokens:,} tokens in {counted(member.conversations, 'conversation')}",
         )
         for member in found.members
     ]

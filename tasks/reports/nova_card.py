@@ -47,7 +47,8 @@ def render_nova_card(facts: NovaCardFacts) -> str:
 
 def _opening(facts: NovaCardFacts) -> str:
     return (
-        f"# {plain(facts.name)}\n\nA NOVA, the tribal transformer, made with this preset: {plain(facts.preset)}\n\n"
+        f"# {plain(facts.name)}\n\nA NOVA, the tribal transformer, with {facts.result['parameters']:,} weights. "
+        f"What its preset says of itself (the settings that held stand below): {plain(facts.preset)}\n\n"
         "**This is an AI.** It is a small language model, trained from nothing on conversations; it is not a person, "
         "has no body and no memories of its own, and says things that are not true. Its members are voices of one "
         "model. Whoever talks with it must be told so, whatever names they were given."
@@ -60,8 +61,8 @@ def _members(facts: NovaCardFacts) -> str:
     rows = [(name, f"{labels['turns'][name]:,}", f"{labels['tokens'][name]:,}") for name in result["members"]]
     return (
         "## Members\n\nThe first is the core. A context detector weighs the members at every position of a text; it "
-        "learned from turns whose author the corpus knows, and the names themselves are in no text.\n\n"
-        + table(("member", "labelled turns", "labelled tokens"), rows)
+        "learned from turns whose author the corpus knows, and the names themselves are in no text. Counted over the "
+        "whole training split.\n\n" + table(("member", "labelled turns", "labelled tokens"), rows)
     )
 
 

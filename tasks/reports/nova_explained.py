@@ -27,6 +27,8 @@ SAID_BY = {"assistant": "read as a reply", "user": "read as said by a user", "no
 _COLOURS = ("--ash", "--ember", "--night", "--honey", "--good", "--bad")
 #: Degrees between two colours, so that neighbours differ however many there are.
 _TURN = 137.5
+#: The weight above an even share from which a member is said to speak.
+_STANDS_OUT = 0.05
 
 
 def render_explanation(explained: Explanation, name: str, role: str, layer: int, head: int) -> str:
@@ -69,6 +71,9 @@ def render_explanation(explained: Explanation, name: str, role: str, layer: int,
 
 def _sentence(explained: Explanation) -> str:
     ranked = sorted(explained.mean, key=lambda name: -explained.mean[name])
+    if len(ranked) > 1 and explained.mean[ranked[0]] < 1 / len(ranked) + _STANDS_OUT:
+        shares = (f"{visible(name, 40)} has {told_share(explained.mean[name])}" for name in ranked[:2])
+        return f"Nobody stands out: {', '.join(shares)} of the weight."
     first = f"Mostly {visible(ranked[0], 40)}, with {told_share(explained.mean[ranked[0]])} of the weight"
     if len(ranked) == 1:
         return f"{first}."

@@ -11,7 +11,8 @@ from schemas.visible import visible
 
 #: The narrowest column whose label can be read; a short text has wider ones.
 NARROW, WIDE, PAGE = 15.0, 56.0, 1000
-LEFT, TOP, PLOT, LABELS = 48, 8, 150, 78
+#: Of the canvas; the left margin holds a label like -0.00045.
+LEFT, TOP, PLOT, LABELS = 62, 8, 150, 78
 #: Characters of a token that a label shows; the whole token is told on hover.
 LABEL = 13
 _SPACES = {" ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍"}
@@ -104,6 +105,8 @@ def told_share(share: float) -> str:
     """`85%`; below 10% with a decimal, and never 0% or 100% for what is not."""
     if share in (0, 1):
         return f"{share:.0%}"
+    if share < 0.0005:
+        return "<0.1%"
     return f"{min(share, 0.999):.1%}" if share < 0.1 or share > 0.99 else f"{share:.0%}"
 
 

@@ -52,6 +52,20 @@ def test_the_object_of_json(say: Say) -> None:
     assert SAID in err  # standard output is the object's alone
 
 
+def test_a_terminal_is_told_what_takes_long_and_output_stays_the_text(
+    say: Say, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    code, out, err = say("generate", ASKED, "--greedy")
+    assert (code, out) == (0, SAID + "\n")
+    assert "opening the NOVA" in err
+    assert "writing" in err
+    code, _, err = say("explain", ASKED, "--out", str(tmp_path / "page.html"))
+    assert code == 0
+    assert "taking it apart" in err
+
+
 def test_a_new_seed_is_told_and_draws_the_same_again(say: Say) -> None:
     drawn = ("generate", "Focul", "--temperature", "3", "--max-new-tokens", "20", "--json")
     first = json.loads(say(*drawn)[1])

@@ -93,6 +93,8 @@ def test_more_strangers_than_one_reads_are_a_number() -> None:
     assert "and 7 more" in page
     assert f"s{NAMED - 1:02}" in page
     assert f"s{NAMED:02}" not in page
+    assert "<code>members: null</code>" in page
+    assert "over the whole training split" in page, "the steps may not have come to every label"
 
 
 @given(st.lists(st.floats(min_value=-1e6, max_value=1e6), min_size=2, max_size=40))
@@ -134,6 +136,7 @@ def test_the_card_says_what_must_be_said() -> None:
     for said in (
         "# mine\n", "library_name: transformers", "**This is an AI.**", "| sora | 9 | 80 |", "4.9000, 3.3000",
         "Read: 39 of 43 distinct examples", "Not read: 4 not reached", "4 / 192 / 4 / 512", "of 110 it is known",
+        "over the whole training split", "the tribal transformer, with 2,338,445 weights",
     ):  # fmt: skip
         assert said in text, said
     assert "nothing was held out" in card(before=None, after=None)

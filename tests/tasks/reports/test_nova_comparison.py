@@ -180,3 +180,6 @@ def test_an_evaluation_in_lines() -> None:
     assert rows["AUC at tokens 5+ of a turn"].value == "0.800"
     assert rows["not measured"].value == "2"
     assert "who speaks: AUC" not in {row.name for row in evaluation_rows(evaluation(None))}
+    few = evaluation(None).language.model_copy(update={"conversations": 1})
+    alone = evaluation(None).model_copy(update={"language": few})
+    assert "split: 1 conversation, 1,200 tokens" in evaluation_rows(alone)[0].note

@@ -16,7 +16,15 @@ from hypothesis import strategies as st
 from models.tribal.explaining import Explanation
 from tasks.reports.heatmap import EMBER, heatmap
 from tasks.reports.nova_explained import render_explanation
-from tasks.reports.token_charts import LABEL, NARROW, PLOT, short_label, signed_chart, stacked_chart
+from tasks.reports.token_charts import (
+    LABEL,
+    NARROW,
+    PLOT,
+    short_label,
+    signed_chart,
+    stacked_chart,
+    told_share,
+)
 from tests.tasks.reports.explanations import HOSTILE, explained
 
 
@@ -65,6 +73,16 @@ def test_a_core_alone_and_one_that_detects_nothing_have_their_words() -> None:
     assert "there is nothing to be traced" in render_explanation(uniform, "x", "user", 1, 1)
 
 
+def test_who_speaks_is_said_only_of_who_stands_out() -> None:
+    text = explained(["a"], ["nova", "sora", "lumin", "sophia", "samanta"])
+    even = {name: 0.2 + 0.001 * number for number, name in enumerate(text.members, -2)}
+    page = render_explanation(Explanation(**{**vars(text), "mean": even}), "x", "user", 1, 1)
+    assert "Nobody stands out: samanta has 20%, sophia has 20% of the weight." in page
+    sora = {**even, "sora": 0.6, "nova": 0.1, "lumin": 0.1, "sophia": 0.1, "samanta": 0.1}
+    page = render_explanation(Explanation(**{**vars(text), "mean": sora}), "x", "user", 1, 1)
+    assert "Mostly sora, with 60% of the weight; then nova with 10%." in page
+
+
 def test_the_page_is_well_formed_for_many_members() -> None:
     members = [f"m{number}" for number in range(12)]
     page = render_explanation(explained(list("abcdef"), members), "x", "user", 1, 1)
@@ -94,6 +112,29 @@ def test_signed_bars_stand_on_their_side_of_the_axis(values: list[float]) -> Non
         assert bar.height == pytest.approx(PLOT / 2 * abs(value) / most, abs=0.1)
         assert (bar.y < chart.zero) == (value > 0 and bar.height > 0)
         assert bar.series == (2 if value > 0 else -1)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(1e-9, 10))
+def test_the_sign_of_the_grid_is_on_the_canvas(most: float) -> None:
+    chart = signed_chart(["t", "u"], [most, -most / 2], 1, "x")
+    wide = 6.6  # of a letter of 11 pixels, at most
+    assert all(chart.left - 5 - wide * len(label) >= 0 for _, label in chart.lines)
+
+
+def test_a_whole_label_fits_beside_a_map() -> None:
+    page = render_explanation(explained(["<|assistant|>"], ["nova", "sora"]), "x", "assistant", 1, 1)
+    letters = re.search(r"--f:([\d.]+)px", page)
+    place = re.search(r"grid-template-columns: minmax\(0, (\d+)px\)", page)
+    assert letters is not None
+    assert place is not None
+    assert round(0.602 * float(letters[1])) * LABEL <= int(place[1])  # letters stand on whole pixels
+
+
+def test_a_small_share_is_not_told_as_none() -> None:
+    assert [told_share(share) for share in (0, 1e-6, 0.0004, 0.0006, 0.12, 0.9999, 1)] == [
+        "0%", "<0.1%", "<0.1%", "0.1%", "12%", "99.9%", "100%",
+    ]  # fmt: skip
 
 
 def test_labels_are_short_and_blanks_can_be_seen() -> None:

@@ -139,7 +139,9 @@ def test_shuffled_labels_are_those_of_other_conversations(prepared: Prepared) ->
 
 
 def test_a_corpus_too_small_for_the_vocabulary(corpus: Corpus, preset: TribalPreset) -> None:
-    with pytest.raises(SettingsError, match=r"vocabulary of 5000 tokens: it gives (\d+).*vocab_size to \1"):
+    with pytest.raises(
+        SettingsError, match=r"vocabulary of 5000 tokens: it gives (\d+).*--set vocab_size=\1"
+    ):
         prepare(changed(preset, vocab_size=5000), corpus)
 
 
