@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.tribal.arms import ARMS, GPT2, NOVA
-from models.tribal.evaluation.evaluating import split_of
+from models.tribal.evaluation.evaluating import chosen_windows, split_of
 from models.tribal.evaluation.language import difference_in_bits, seeded_bits_per_byte
 from models.tribal.evaluation.reading import spoken_by
 from models.tribal.job import notes_on
+from models.tribal.labels import NOBODY
 from models.tribal.preparing import Prepared, Split
 from models.tribal.schedule import plan_phases
 from schemas.nova_evaluation import ArmRun, ArmSummary, Difference, Figure, NovaComparison, Speaker
@@ -157,6 +158,10 @@ def _notes(by_arm: dict[str, list[ArmRun]], split: str) -> list[str]:
     notes = []
     if split != "test":
         notes.append("There is no test split: measured on validation, which also says when a training ends.")
+    if left := next(iter(by_arm.values()))[0].evaluation.windows_left_out:
+        notes.append(
+            f"The split is large: {left:,} windows of conversations that chance left out are not measured."
+        )
     if seeds == 1:
         notes.append("One seed: the intervals say nothing of the luck of a training.")
     elif seeds < 5:
@@ -167,10 +172,11 @@ def _notes(by_arm: dict[str, list[ArmRun]], split: str) -> list[str]:
 
 
 def speakers_of(prepared: Prepared, split: Split) -> tuple[Speaker, ...]:
-    """How much of a split each member says: conversations, tokens, bytes."""
+    """How much each member says of what is measured of a split: conversations, tokens, bytes."""
     documents = split.documents
-    member = spoken_by(documents)[documents.turn] if len(documents.turn) else np.zeros(0, np.int64)
     owner = np.repeat(np.arange(len(documents.starts) - 1), np.diff(documents.starts))
+    measured = np.isin(owner, split.windows[chosen_windows(split), 0])
+    member = np.where(measured, spoken_by(documents)[documents.turn], NOBODY)
     sizes = prepared.bytes_of[documents.ids]
     return tuple(
         Speaker(

@@ -15,7 +15,8 @@ from models.training.schedule import Batch, PhasePlan
 from models.tribal.arms import ARMS, check_arms, default_arms, equip
 from models.tribal.comparing import ComparisonWatcher, compare, kept_weights
 from models.tribal.curriculum import Fitted, PhaseRecord, Validation
-from models.tribal.evaluation.comparison import summed_up
+from models.tribal.evaluation import comparison
+from models.tribal.evaluation.comparison import speakers_of, summed_up
 from models.tribal.preparing import prepare
 from schemas.errors import SettingsError, StageFailed, StoreError
 from schemas.nova_evaluation import ArmRun, NovaComparison
@@ -142,6 +143,24 @@ def test_a_corpus_that_teaches_no_member_is_told_before_and_on_the_page(
     told = summed_up(NAMED, strange, "test", 12, compared.runs)
     assert "No turn of the training split says which member speaks: who does is never taught." in told.notes
     assert not [note for note in compared.notes if "never taught" in note]
+
+
+def test_of_a_large_split_speakers_are_those_of_what_is_measured(
+    tiny: TribalPreset, voices: Shards, compared: NovaComparison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared = prepare(tiny, voices)
+    whole = speakers_of(prepared, prepared.test)
+    assert whole == compared.speakers
+    few = [int(number) for number in np.flatnonzero(prepared.test.windows[:, 0] < 3)]
+    monkeypatch.setattr(comparison, "chosen_windows", lambda split: few)
+    assert [one.conversations for one in speakers_of(prepared, prepared.test)] == [0, 1, 1]
+    (run, *_) = compared.runs
+    part = run.model_copy(update={"evaluation": run.evaluation.model_copy(update={"windows_left_out": 1200})})
+    told = summed_up(NAMED, prepared, "test", 12, [part])
+    assert (
+        "The split is large: 1,200 windows of conversations that chance left out are not measured."
+        in told.notes
+    )
 
 
 def test_the_validation_loss_is_that_of_the_weights_that_were_kept() -> None:
