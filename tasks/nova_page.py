@@ -61,6 +61,7 @@ def nova_view(home: Home, name: str, fingerprint: str, account: dict[str, Any], 
         before=result.before.bits_per_byte if result.before else None,
         after=result.after.bits_per_byte if result.after else None,
         **_read(result, folder),
+        strangers=strangers_of(logs),
         evaluation=evaluation_of(folder),
         preflight=needs_of(logs),
         notes=tuple(dict.fromkeys(notes)),
@@ -77,7 +78,6 @@ def _read(result: TribalResult, folder: Path) -> dict[str, Any]:
             for one in result.members
         ),
         "unlabelled": labels.unlabelled,
-        "strangers": labels.strangers,
         "set_aside": {reason: count for reason, count in result.examples_set_aside.items() if count},
         "examples": result.examples,
         "examples_in": result.examples + sum(result.examples_set_aside.values()),
@@ -156,6 +156,12 @@ def evaluation_of(folder: Path) -> tuple[EvaluatedLine, ...]:
             "the evaluation of a NOVA is damaged", where=str(path), fix="Train it again."
         ) from None
     return tuple(EvaluatedLine(**row._asdict()) for row in evaluation_rows(found))
+
+
+def strangers_of(logs: Path) -> dict[str, int]:
+    """Turns of authors who are no member, by name. Only this home says whose: an artifact is made to be passed on."""
+    plan = read_value(logs / PREFLIGHT)
+    return {} if plan is None else TribalPlan.model_validate(plan).labels.strangers
 
 
 def needs_of(logs: Path) -> tuple[Need, ...]:

@@ -38,7 +38,7 @@ def tribal_preset(run: Run) -> TribalPreset:
 
 TRAIN_TRIBAL = Step(
     stage=Stage(
-        NOVA.stage, version=1, kind="corpus", unit="examples", function=train_tribal, libraries=LIBRARIES
+        NOVA.stage, version=2, kind="corpus", unit="examples", function=train_tribal, libraries=LIBRARIES
     ),
     settings=lambda run: TribalSettings(preset=tribal_preset(run)),
     reads=dict.fromkeys(SPLITS, "mix"),

@@ -8,6 +8,7 @@ from typing import Any
 from models.tribal.curriculum import Fitted, PhaseRecord, Validation
 from models.tribal.job import Job, build_nova, describe_labels, notes_on, set_aside
 from models.tribal.measuring import dtype_of, measure_validation
+from models.tribal.plan import LabelledTurns
 from models.tribal.reached import sum_up, windows_read
 from models.tribal.result import Measured, TribalPhaseResult, TribalResult
 from models.tribal.schedule import PhaseRows, validation_rows
@@ -39,7 +40,7 @@ def result_of(job: Job, fitted: Fitted, libraries: Mapping[str, str]) -> TribalR
         windows=len(total.windows),
         tokens=total.tokens,
         trained_tokens=total.trained_tokens,
-        labels=describe_labels(prepared),
+        labels=LabelledTurns(**describe_labels(prepared).model_dump(exclude={"strangers"})),
         validation_examples=len(prepared.validation.documents.example_ids),
         validation_windows=sum(len(row) for row in validation_rows(prepared)),
         before=_on_everything(job, *made[0], 0, lambda: build_nova(job.config, preset.seed)),

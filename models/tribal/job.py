@@ -13,8 +13,8 @@ from models.training.halving import read_batch
 from models.training.schedule import Batch
 from models.tribal.corpus import Corpus
 from models.tribal.memory import plan_disk, plan_memory
-from models.tribal.plan import LabelledTurns, PlannedTribalPhase, TribalPlan
-from models.tribal.preparing import Prepared, prepare
+from models.tribal.plan import PlannedLabels, PlannedTribalPhase, TribalPlan
+from models.tribal.preparing import Prepared, check_test, prepare
 from models.tribal.reached import sum_up, windows_read
 from models.tribal.schedule import PhaseRows, plan_phases, validation_rows, wanted_batch
 from schemas.errors import SettingsError
@@ -36,6 +36,7 @@ class Job:
 def plan_job(preset: TribalPreset, corpus: Corpus, work: Path) -> Job:
     """Prepare and plan. Raises as `prepare` and `plan_phases` do, UsageError (memory), StoreError (disk)."""
     prepared = prepare(preset, {split: corpus.get(split, ()) for split in ("train", "validation")})
+    check_test(prepared, corpus)
     config = nova_config(prepared)
     phases = plan_phases(prepared)
     batch, _ = read_batch(work, wanted_batch(preset))
@@ -83,10 +84,10 @@ def count_parameters(config: Any) -> int:
         return sum(weight.numel() for weight in NovaForCausalLM(config).parameters())
 
 
-def describe_labels(prepared: Prepared) -> LabelledTurns:
+def describe_labels(prepared: Prepared) -> PlannedLabels:
     """Labels of the training split; every member is named."""
     labels = prepared.train.labels
-    return LabelledTurns(
+    return PlannedLabels(
         turns={name: labels.turns[name] for name in prepared.members},
         tokens={name: labels.tokens[name] for name in prepared.members},
         unlabelled=dict(sorted(labels.unlabelled.items())),

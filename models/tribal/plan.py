@@ -10,8 +10,8 @@ from models.tribal.memory import TribalMemory
 class LabelledTurns(BaseModel):
     """Who speaks, as far as the corpus says: turns and tokens by member, unlabelled turns by reason.
 
-    Reasons: the role (system, user, tool), `no_author`, `not_a_member` (by name in `strangers`), `no_intensity`,
-    `masked` (a filter found that nobody should speak so).
+    Reasons: the role (system, user, tool), `no_author`, `not_a_member`, `no_intensity`, `masked` (a filter found that
+    nobody should speak so).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -19,6 +19,11 @@ class LabelledTurns(BaseModel):
     turns: dict[str, int]
     tokens: dict[str, int]
     unlabelled: dict[str, int]
+
+
+class PlannedLabels(LabelledTurns):
+    """With the turns of authors who are no member, by name: for this home alone, so no result holds it."""
+
     strangers: dict[str, int]
 
 
@@ -62,7 +67,7 @@ class TribalPlan(BaseModel):
     trained_tokens: int
     validation_examples: int
     validation_windows: int
-    labels: LabelledTurns
+    labels: PlannedLabels
     memory: TribalMemory
     free_bytes: int | None
     disk_bytes: int

@@ -13,7 +13,7 @@ from models.chat_tokenizer import train_tokenizer
 from models.tribal.batches import Collator
 from models.tribal.corpus import Corpus, read_examples
 from models.tribal.documents import Documents, DocumentWriter, LabelCounts
-from models.tribal.labels import NOBODY
+from models.tribal.labels import NOBODY, Labeller
 from models.tribal.members import members_of
 from models.tribal.tokenizer import ChatEncoder, check_vocabulary, text_of, token_bytes
 from models.tribal.windows import cut_windows
@@ -92,6 +92,16 @@ def with_test(prepared: Prepared, corpus: Corpus) -> Prepared:
     return replace(
         prepared, test=_split(prepared.preset, prepared.tokenizer, prepared.members, corpus, "test")
     )
+
+
+def check_test(prepared: Prepared, corpus: Corpus) -> None:
+    """Look at the labels of the test split and at nothing else: one that is none would else be found when all is
+    trained. Raises InputError.
+    """
+    labeller = Labeller(prepared.members, prepared.preset.default_intensity)
+    for example in read_examples(corpus.get("test", ())):
+        for message in example.messages:
+            labeller.label(message, example.example_id)
 
 
 def shuffle_labels(split: Split, seed: int) -> Split:

@@ -48,9 +48,10 @@ def train_tribal(
     `validation.jsonl` (a line per validation), `evaluation.json` and `seen.parquet` to the empty folder `out`.
 
     `corpus` maps splits to Parquet shards in `schemas.tables.CORPUS`; `validation` is only measured (and says when a
-    phase ends), `test` is opened when all is learned, and evaluated. `work` keeps checkpoints: with the same one, a
-    call goes on where a killed one stopped, and ends with the same weights; without one, nothing is kept. Raises
-    StageFailed, SettingsError, UsageError, InputError, StoreError; TrainingStopped after a Ctrl-C.
+    phase ends), `test` is opened when all is learned, and evaluated; only its labels are checked before. `work` keeps
+    checkpoints: with the same one, a call goes on where a killed one stopped, and ends with the same weights; without
+    one, nothing is kept. Raises StageFailed, SettingsError, UsageError, InputError, StoreError; TrainingStopped after
+    a Ctrl-C.
     """
     if out.exists() and any(out.iterdir()):
         raise StoreError("the folder for the model is not empty", where=str(out))

@@ -63,6 +63,23 @@ def test_members_learn_from_the_authors_of_the_examples(trained: Answer) -> None
     assert trained.object["labels"]["unlabelled"]["user"] > 0
 
 
+def test_what_may_be_passed_on_names_nobody_who_is_no_member(built: Built) -> None:
+    few = (*FAST, *of(built), "--set", "max_steps=1", "--set", "members=[nova, sora]", "--name", "few")
+    told = vatra("train", "tribal", *few, "--home", built.home, "--json")
+    assert told.code == 0, told.errors
+    folder = Path(told.object["folder"])
+    for name in (
+        "README.md",
+        "train.json",
+        "manifest.json",
+        "preset.json",
+        "evaluation.json",
+        "model/config.json",
+    ):
+        assert "Sophia" not in (folder / name).read_text("utf-8"), name
+    assert "Sophia" in Path(told.object["report"]).read_text("utf-8")
+
+
 def test_the_lineage_holds_what_was_read(built: Built, trained: Answer) -> None:
     lineage = pq.read_table(built.home / "artifacts/nova/tribe/lineage.parquet")
     rows = lineage.to_pylist()

@@ -172,6 +172,15 @@ def test_an_intensity_out_of_range_stops_the_run(
         prepare(preset, {"train": [write_shard(tmp_path / "train.parquet", rows)]})
 
 
+def test_an_intensity_out_of_range_in_the_test_split_is_told_before_anything_is_trained(
+    corpus: Corpus, preset: TribalPreset, write_shard: WriteShard, tmp_path: Path
+) -> None:
+    rows = [[say("user", "Hi"), say("assistant", "Yes", "Sora", intensity="1.5")]]
+    test = [write_shard(tmp_path / "test.parquet", rows)]
+    with pytest.raises(InputError, match=r"above 1.*example test-0"):
+        plan_tribal(preset, {**corpus, "test": test}, tmp_path)
+
+
 @pytest.mark.parametrize("content", [b"PAR1 but torn", b""])
 def test_a_shard_that_is_no_parquet_file(preset: TribalPreset, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "train.parquet").write_bytes(content)
