@@ -16,7 +16,7 @@ def settings_error(error: ValidationError, model: type[BaseModel], where: str) -
     # A misspelt key is the cause of the missing one that is reported before it.
     first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
     path = _without_tags(model, [str(part) for part in first["loc"]])
-    key = ".".join(path) or "the settings"
+    key = ".".join(path)
     if first["type"] == "extra_forbidden":
         known = _keys_at(model, path[:-1])
         near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
@@ -29,7 +29,8 @@ def settings_error(error: ValidationError, model: type[BaseModel], where: str) -
     # What stands under `notify` may hold a token, wherever it was put by mistake.
     tellable = isinstance(shown, (int, float, bool)) or (_short(shown) and path[:1] != ["notify"])
     got = f" (got {shown!r})" if tellable else ""
-    return SettingsError(f"setting {key}: {reason[:1].lower()}{reason[1:]}{got}", where=where)
+    of = f"setting {key}" if key else "these settings do not go together"
+    return SettingsError(f"{of}: {reason[:1].lower()}{reason[1:]}{got}", where=where)
 
 
 def _short(value: object) -> bool:

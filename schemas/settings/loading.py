@@ -69,7 +69,7 @@ def _load_preset(kind: str, model: type[Preset], name: str, changes: Mapping[str
     try:
         return model.model_validate(_merge(preset_values(kind, name), {**changes, **lifted}))
     except ValidationError as error:
-        raise settings_error(error, model, f"model preset {name}") from None
+        raise settings_error(error, model, f"{_FILES[kind].removesuffix(' file')} {name}") from None
 
 
 def lifted_steps(kind: str, name: str, changes: Mapping[str, Any]) -> int | None:

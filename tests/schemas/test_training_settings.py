@@ -67,7 +67,7 @@ def test_who_asks_for_epochs_of_a_nova_gets_them(tmp_path: Path) -> None:
     ("change", "complaint"),
     [
         ("layer: 2", r"unknown setting layer.*Did you mean layers\?"),
-        ("heads: 5", "d_model 192 is not a multiple of heads 5"),
+        ("heads: 5", r"these settings do not go together: d_model 192 is not .* heads 5 \(NOVA preset "),
         ("max_length: 1024", "longer than the context 512"),
         ("members: [nova, Nova]", "two members have one name"),
         ("members: ['']", "cannot be a member"),
