@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -12,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from schemas.errors import StoreError
-from schemas.ids import canonical_json
+from schemas.ids import DIGEST_BYTES, canonical_json
 from storage.store import Store, translated
 
+MANIFEST = "manifest.json"
 #: Where makers keep what a killed run can go on from.
 WORKING = ".working"
 
@@ -27,7 +29,7 @@ def artifact_folder(stage: str, fingerprint: str) -> str:
 def find_artifact(store: Store, stage: str, fingerprint: str) -> dict[str, Any] | None:
     """The artifact's own account (what its maker returned), if it stands. Raises StoreError when it is damaged."""
     folder = artifact_folder(stage, fingerprint)
-    path, again = f"{folder}/manifest.json", f"Delete {folder} and run again."
+    path, again = f"{folder}/{MANIFEST}", f"Delete {folder} and run again."
     try:
         manifest = json.loads(store.read(path))
         account: dict[str, Any] = manifest["account"]
@@ -44,13 +46,34 @@ def find_artifact(store: Store, stage: str, fingerprint: str) -> dict[str, Any] 
 def verify_artifact(store: Store, stage: str, fingerprint: str) -> None:
     """Compare every file of an artifact that stands with its manifest. Raises StoreError for one that was changed."""
     folder = artifact_folder(stage, fingerprint)
-    digests: dict[str, str] = json.loads(store.read(f"{folder}/manifest.json"))["files"]
+    digests: dict[str, str] = json.loads(store.read(f"{folder}/{MANIFEST}"))["files"]
     for name, digest in digests.items():
         if store.digest(f"{folder}/{name}") != digest:
             raise StoreError(
                 "a file of an artifact was changed since it was made",
                 where=f"{folder}/{name}",
                 fix=f"Put it back as it was, or delete {folder} and run again.",
+            )
+
+
+def verify_copy(folder: Path) -> None:
+    """The same for a folder that a person named, wherever it lies; one that is no artifact's says nothing of itself.
+
+    Raises StoreError.
+    """
+    try:
+        told = json.loads((folder / MANIFEST).read_bytes())
+        digests: dict[str, str] = told["files"] if told.keys() >= {"stage", "fingerprint", "account"} else {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return
+    for name, digest in digests.items():
+        with translated("read the artifact", str(folder / name)), (folder / name).open("rb") as source:
+            found = hashlib.file_digest(source, lambda: hashlib.blake2b(digest_size=DIGEST_BYTES))
+        if found.hexdigest() != digest:
+            raise StoreError(
+                "a file of an artifact was changed since it was made",
+                where=str(folder / name),
+                fix="Put it back as it was, or take the folder from a copy that is whole.",
             )
 
 
@@ -76,7 +99,7 @@ def make_artifact(
         for name, digest in digests.items():
             store.publish(f"{staging}/{name}", f"{folder}/{name}", digest)
         manifest = {"stage": stage, "fingerprint": fingerprint, "files": digests, "account": account}
-        store.put_if_absent(f"{folder}/manifest.json", canonical_json(manifest))
+        store.put_if_absent(f"{folder}/{MANIFEST}", canonical_json(manifest))
     standing = find_artifact(store, stage, fingerprint)
     assert standing is not None
     return standing, False

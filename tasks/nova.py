@@ -8,7 +8,7 @@ from typing import Any
 
 from schemas.errors import UsageError
 from schemas.files import expanded
-from storage.artifacts import artifact_folder, verify_artifact
+from storage.artifacts import MANIFEST, artifact_folder, verify_artifact, verify_copy
 from storage.home import Home
 from tasks.finding_trained import find_trained
 from tasks.nova_page import nova_view, write_nova_page
@@ -39,6 +39,8 @@ class Nova:
         if self.fingerprint is not None:
             verify_artifact(self.home.store, NOVA.stage, self.fingerprint)
         check_folder(self.model)
+        if self.fingerprint is None:
+            verify_copy(self.folder)
 
     def write_page(self) -> Path:
         """The run's page, written again. Raises UsageError for a model that no training of this home made."""
@@ -70,8 +72,11 @@ def _is_path(name: str) -> bool:
 def _in_folder(home: Home, folder: Path) -> Nova:
     if not folder.is_dir():
         raise UsageError("there is no such folder", where=str(folder))
-    inner = folder / MODEL
-    return Nova(home, folder.resolve().name, folder, inner if inner.is_dir() else folder, None, {})
+    inner, whole = folder / MODEL, folder.resolve()
+    if inner.is_dir():
+        return Nova(home, whole.name, folder, inner, None, {})
+    artifact = whole.parent if whole.name == MODEL and (whole.parent / MANIFEST).is_file() else folder
+    return Nova(home, whole.name, artifact, folder, None, {})
 
 
 def _newest(home: Home) -> str:

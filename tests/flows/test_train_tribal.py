@@ -228,6 +228,9 @@ def test_a_torn_or_altered_nova_is_not_used(built: Built, tribe: Nova) -> None:
         weights.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
         with pytest.raises(StoreError, match=r"changed since it was made.*model\.safetensors"):
             find_nova(Home(built.home), "tribe")
+        for folder in (tribe.folder, tribe.model):
+            with pytest.raises(StoreError, match=r"changed since it was made.*model\.safetensors"):
+                find_nova(Home(built.home), str(folder))
         weights.unlink()
         with pytest.raises(StoreError, match="has lost a file"):
             find_nova(Home(built.home), "tribe")
