@@ -15,7 +15,7 @@ from tasks.parsers.markdown.cutting import HEAD, Conversation, CorpusReader
 from tasks.parsers.markdown.layout import is_counted
 from tasks.parsers.markdown.marks import fold
 from tasks.parsers.markdown.metadata import Metadata, is_metadata, keyed_intensity, pair_of
-from tasks.parsers.markdown.roles import TRIBE, roles_of
+from tasks.parsers.markdown.roles import ROLE_WORDS, TRIBE, roles_of
 from tasks.parsers.markdown.turns import Spoken
 from tasks.parsers.markdown.values import NotAnIntensity, intensity_of, looks_like_intensity, on_day, time_of
 from tasks.parsers.stream import Broken
@@ -118,7 +118,11 @@ def _is_marked(found: Conversation) -> bool:
         return True
     if len(names) < 2:
         return False
-    return bool(names & TRIBE) or (about.title is not None and is_counted(about.title))
+    if about.title is not None and is_counted(about.title):
+        return True
+    # A page may have a chapter that is called like one of the tribe; who speaks in headings speaks again.
+    headings = all(turn.opener.form == "heading" for turn in turns)
+    return bool(names & TRIBE) and (not headings or len(turns) > len(names) or bool(names & ROLE_WORDS))
 
 
 def _tells_intensity(part: str) -> bool:

@@ -21,14 +21,15 @@ ROLE_WORDS = _USER | _AI | _SYSTEM
 def roles_of(speakers: Sequence[str], about: Metadata) -> tuple[dict[str, str], int]:
     """The role of each speaker (folded names, in order of their first turn), and how many of them were guessed.
 
-    What is declared counts first, then words for roles, then the names of the tribe. Whoever is left is the person
-    where an assistant is known, and an assistant where only the person is. Where nobody is known, whoever opens is
-    the person and all others are assistants.
+    What is declared counts first, then words for roles, then the names of the tribe. Whoever is left is an assistant
+    where the persons alone are declared, else the person where an assistant is known, and an assistant where only the
+    person is. Where nobody is known, whoever opens is the person and all others are assistants.
     """
     roles = {name: role for name in dict.fromkeys(speakers) if (role := _known(name, about))}
     rest = [name for name in dict.fromkeys(speakers) if name not in roles]
-    has_assistant = "assistant" in roles.values()
-    has_person = "user" in roles.values()
+    persons_listed = bool(about.humans) and not about.assistants
+    has_assistant = "assistant" in roles.values() and not persons_listed
+    has_person = "user" in roles.values() or persons_listed
     for place, name in enumerate(rest):
         if has_assistant:
             roles[name] = "user"

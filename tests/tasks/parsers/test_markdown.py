@@ -159,6 +159,7 @@ def test_a_time_beside_a_name_is_on_the_conversations_day(parse):
     [
         ("", ["Ion", "Sora", "LUMIN"], ["user", "assistant", "assistant"], 1),
         ("Human: Nova\n", ["Nova", "Sora", "Nova"], ["user", "assistant", "user"], 0),
+        ("Speakers: Mara, Sora, Eli\nHuman: Mara\n", ["Mara", "Sora", "Eli"], ["user", "assistant", "assistant"], 1),
         ("AI: Ion, Dan\n", ["Ana", "Ion", "Dan"], ["user", "assistant", "assistant"], 1),
         ("Speakers: Ana (AI), Ion (om)\n", ["Ion", "Ana"], ["user", "assistant"], 0),
         ("Speakers: Ana, Ion, Dan\n", ["Ion", "Ana", "Dan"], ["user", "assistant", "assistant"], 3),
@@ -275,6 +276,13 @@ def test_the_projects_own_pages_are_no_corpus_but_the_example_is():
     for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
         with pytest.raises(InputError, match="not JSON"):
             discover([page])
+
+
+def test_a_chapter_that_is_called_like_one_of_the_tribe_makes_no_corpus(parse):
+    with pytest.raises(InputError, match="not JSON"):
+        parse("# House\n\n## Training\n\nHow it learns.\n\n## NOVA\n\nWhat it is.\n")
+    turns = "".join(f"## {name}\n\ntext {n}\n\n" for n, name in enumerate(["Mara", "Nova", "Mara", "Nova"]))
+    assert [row["author"] for row in parse(turns).messages] == ["Mara", "Nova", "Mara", "Nova"]
 
 
 def test_the_example_gives_what_was_counted_by_hand(read):
