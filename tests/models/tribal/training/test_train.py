@@ -118,11 +118,7 @@ def test_whoever_watches_hears_the_plan_and_later_the_hours(
     assert timed.hours is not None
     assert plan == timed.model_copy(update={"hours": None})
     (tmp_path / "work").mkdir()
-    closed = {
-        **run.corpus,
-        "test": [tmp_path / "never-read.parquet"],
-    }  # it is not opened before all is learned
-    again = plan_tribal(preset, closed, tmp_path / "work")
+    again = plan_tribal(preset, run.corpus, tmp_path / "work")
     volatile = {"free_bytes": 0, "free_disk_bytes": 0}
     assert again.model_copy(update=volatile) == plan.model_copy(update=volatile)
     assert (plan.steps, plan.examples, plan.tokens) == (12, run.result.examples, run.result.tokens)
