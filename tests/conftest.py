@@ -18,6 +18,11 @@ if (
 ):  # so it is behind an `&`; what tests start must hear a Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+if (
+    signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+):  # so it is under nohup, and what tests start inherits it
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
 #: Files that one process runs, one after another: those over one costly fixture, and those that start a Ray cluster,
 #: which takes all cores. Any other file is run as a whole by whichever process is free.
 TOGETHER = {

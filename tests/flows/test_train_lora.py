@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -243,10 +244,17 @@ def test_the_corpus_for_other_trainers(
     answer = run_vatra("export", "--format", "axolotl", "--out", out, "--home", built.home, "--json")
     assert answer.code == 0, answer.errors
     rows = [json.loads(line) for line in (out / "train.jsonl").open(encoding="utf-8")]
-    assert (
-        sum(message["train"] for row in rows for message in row["messages"])
-        == answer.object["replies"]["train"]
-    )
+    corpus = next(stage["fingerprint"] for stage in built.summary["stages"] if stage["stage"] == "mix")
+    shards = sorted((built.home / "datasets/mix" / corpus).glob("train-*.parquet"))
+    replies, turns = 0, 0
+    for messages in pq.read_table(shards)["messages"].to_pylist():
+        for role, said in groupby(messages, key=lambda message: message["role"]):
+            learned = [message["trainable"] for message in said]
+            if role == "assistant" and all(learned):  # two voices one after the other are one turn there
+                replies, turns = replies + len(learned), turns + 1
+    assert replies > turns  # the examples have such ones
+    assert answer.object["replies"]["train"] == replies
+    assert sum(message["train"] for row in rows for message in row["messages"]) == turns
 
 
 def test_a_corpus_that_did_not_pass_is_not_trained_on(built: Built, trained: Answer) -> None:
