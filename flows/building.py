@@ -46,8 +46,8 @@ def run_stages(run: Run) -> BuildReport:
             training = TRAININGS.get(step.name)
             trains_elsewhere = hand_over(training.kind, run) if training else None
             if trains_elsewhere is not None:
-                told = ", ".join(filter(None, [summary.handed_over, trains_elsewhere]))
-                summary = summary.model_copy(update={"handed_over": told})
+                runs = [*summary.handed_over, trains_elsewhere]
+                summary = summary.model_copy(update={"handed_over": runs})
                 continue
             with translated(f"finish {step.name}", str(run.home.path)):
                 stages.append(task(run))
@@ -75,8 +75,8 @@ def tell(report: BuildReport) -> str:
             f"Build {summary.build}: {counts.train:,} train, {counts.validation:,} validation, "
             f"{counts.test:,} test examples"
         )
-    runs = summary.handed_over.split(", ") if summary.handed_over else []
-    training = f"; training handed over to the run {' and the run '.join(runs)}" if runs else ""
+    runs = " and the run ".join(summary.handed_over)
+    training = f"; training handed over to the run {runs}" if runs else ""
     warned = f" Warning: {visible(summary.warnings[0], 400)}" if summary.warnings else ""
     more = f" {len(summary.warnings) - 1} more in the report." if len(summary.warnings) > 1 else ""
     return f"{line}{training}.{warned}{more} Report: {summary.report}"

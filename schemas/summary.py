@@ -146,9 +146,8 @@ class BuildSummary(BaseModel):
         [], description="Adapters that were trained from the corpus, by name."
     )
     models: list[NamedTraining] = Field([], description="The same of NOVA models.")
-    handed_over: str | None = Field(
-        None,
-        description="The flow run that trains, when the home's worker does it; of two trainings both runs.",
+    handed_over: list[str] = Field(
+        [], description="The flow runs that train, when the home's worker does it."
     )
     report: str | None = None
     home: str | None = None
@@ -162,7 +161,7 @@ class BuildSummary(BaseModel):
                 del shown[trained]
         if self.mixture is None or self.mixture.is_plain:
             del shown["mixture"]
-        if self.handed_over is None:
+        if not self.handed_over:
             del shown["handed_over"]
         return shown
 

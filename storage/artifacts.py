@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,13 +47,8 @@ def verify_artifact(store: Store, stage: str, fingerprint: str) -> None:
     """Compare every file of an artifact that stands with its manifest. Raises StoreError for one that was changed."""
     folder = artifact_folder(stage, fingerprint)
     digests: dict[str, str] = json.loads(store.read(f"{folder}/{MANIFEST}"))["files"]
-    for name, digest in digests.items():
-        if store.digest(f"{folder}/{name}") != digest:
-            raise StoreError(
-                "a file of an artifact was changed since it was made",
-                where=f"{folder}/{name}",
-                fix=f"Put it back as it was, or delete {folder} and run again.",
-            )
+    again = f"Put it back as it was, or delete {folder} and run again."
+    _refuse_changed(folder, digests, store.digest, again)
 
 
 def verify_copy(folder: Path) -> None:
@@ -61,20 +56,33 @@ def verify_copy(folder: Path) -> None:
 
     Raises StoreError.
     """
-    try:
-        told = json.loads((folder / MANIFEST).read_bytes())
-        digests: dict[str, str] = told["files"] if told.keys() >= {"stage", "fingerprint", "account"} else {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    path, whole = folder / MANIFEST, "take the folder from a copy that is whole."
+    if not path.is_file():
         return
+    try:
+        with translated("read the artifact", str(path)):
+            told = json.loads(path.read_bytes())
+    except ValueError:
+        raise StoreError(
+            "an artifact's manifest is damaged", where=str(path), fix=f"Delete it, or {whole}"
+        ) from None
+    if isinstance(told, dict) and told.keys() == {"stage", "fingerprint", "files", "account"}:
+        _refuse_changed(str(folder), told["files"], _digest, f"Put it back as it was, or {whole}")
+
+
+def _refuse_changed(
+    folder: str, digests: Mapping[str, str], digest_of: Callable[[str], str], fix: str
+) -> None:
     for name, digest in digests.items():
-        with translated("read the artifact", str(folder / name)), (folder / name).open("rb") as source:
-            found = hashlib.file_digest(source, lambda: hashlib.blake2b(digest_size=DIGEST_BYTES))
-        if found.hexdigest() != digest:
+        if digest_of(f"{folder}/{name}") != digest:
             raise StoreError(
-                "a file of an artifact was changed since it was made",
-                where=str(folder / name),
-                fix="Put it back as it was, or take the folder from a copy that is whole.",
+                "a file of an artifact was changed since it was made", where=f"{folder}/{name}", fix=fix
             )
+
+
+def _digest(path: str) -> str:
+    with translated("read the artifact", path), Path(path).open("rb") as source:
+        return hashlib.file_digest(source, lambda: hashlib.blake2b(digest_size=DIGEST_BYTES)).hexdigest()
 
 
 def make_artifact(

@@ -200,10 +200,10 @@ def _frozen_in_vain(tables: BuildTables) -> int:
 
 def _handed_over(summary: BuildSummary) -> list[str]:
     """Who trains, when it is not the build itself."""
-    if summary.handed_over is None:
+    if not summary.handed_over:
         return []
     again = f"when it is done, `vatra report {summary.build}` shows what it made"
-    runs = " and ".join(f"flow run {name}" for name in summary.handed_over.split(", "))
+    runs = " and ".join(f"flow run {name}" for name in summary.handed_over)
     return [f"Training was handed over to the worker: {runs} (see `vatra status`); {again}."]
 
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
-from models.training.schedule import Batch
+from models.training.schedule import wanted_batch
 from models.tribal import TribalPlan, plan_tribal
 from models.tribal.memory import estimate_memory
 from models.tribal.sizes import parameters_of
 from schemas.settings import TribalPreset
-from schemas.tables import SPLITS
 from storage.home import Home
-from storage.store import translated
-from tasks.corpora import open_corpus, verify_corpus
 from tasks.nova_page import needs_told
+from tasks.plans import need_lines, plan_over
 from tasks.training_log import tell_bytes
 
 #: Strangers who are named in a plan; the rest is a number.
@@ -24,13 +20,7 @@ _NAMED = 8
 
 def plan_of(home: Home, fingerprint: str, preset: TribalPreset) -> TribalPlan:
     """The plan of a training on a corpus. Raises as the training itself would before its first step."""
-    corpus = open_corpus(home, fingerprint)
-    verify_corpus(corpus)
-    shards = {split: [Path(home.store.full(f.path)) for f in corpus.files(split)] for split in SPLITS}
-    with translated("plan the training", str(home.cache)):
-        home.cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=home.cache, prefix="plan-") as work:
-            return plan_tribal(preset, {split: files for split, files in shards.items() if files}, Path(work))
+    return plan_over(home, fingerprint, lambda shards, work: plan_tribal(preset, shards, work))
 
 
 def plan_lines(plan: TribalPlan) -> Iterator[str]:
@@ -50,11 +40,7 @@ def plan_lines(plan: TribalPlan) -> Iterator[str]:
     yield f"  {plan.validation_windows:,} windows to measure on"
     yield from _labels(plan)
     yield from (f"  note: {note}" for note in plan.notes)
-    for need in needs_told(plan, {}):
-        if need.unit == "bytes" and need.estimated is not None:
-            note = need.note.partition("; measured")[0]
-            note = f"  {note}" if note and not need.part.startswith("memory:") else ""
-            yield f"  {need.part:<20} {tell_bytes(need.estimated):>10}{note}"
+    yield from need_lines(needs_told(plan, {}))
     yield "  time                 not known before ten real steps"
 
 
@@ -80,5 +66,5 @@ def nova_need(preset: TribalPreset) -> str:
     weights = parameters_of(preset)
     if weights is None:
         return "not known before the members are: they come from the corpus"
-    memory = estimate_memory(preset, weights, Batch(preset.batch_size, preset.gradient_accumulation))
+    memory = estimate_memory(preset, weights, wanted_batch(preset))
     return f"{weights:,} weights, about {tell_bytes(memory.total)} in training"

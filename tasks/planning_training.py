@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 from models.lora import Preflight, plan_run
 from models.lora.known_bases import download_bytes, preset_memory
 from models.training.device import free_memory
 from schemas.settings import LoraPreset
-from schemas.tables import SPLITS
 from storage.home import Home
-from storage.store import translated
-from tasks.corpora import open_corpus, verify_corpus
+from tasks.corpora import open_corpus
 from tasks.lora_log import tell_shortfall
+from tasks.plans import need_lines, plan_over
 from tasks.reports.templates import tell_time
 from tasks.training_log import tell_bytes
 from tasks.training_page import needs_told
@@ -23,14 +20,7 @@ from tasks.training_page import needs_told
 
 def preflight_of(home: Home, fingerprint: str, preset: LoraPreset) -> Preflight:
     """The plan of a training on a corpus. Raises as the training itself would before its first step."""
-    corpus = open_corpus(home, fingerprint)
-    verify_corpus(corpus)
-    shards = {split: [Path(home.store.full(f.path)) for f in corpus.files(split)] for split in SPLITS}
-    with translated("plan the training", str(home.cache)):
-        home.cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=home.cache, prefix="plan-") as work:
-            filled = {split: files for split, files in shards.items() if files}
-            return plan_run(preset, filled, Path(work), cache=home.cache)
+    return plan_over(home, fingerprint, lambda shards, work: plan_run(preset, shards, work, cache=home.cache))
 
 
 def preflight_lines(plan: Preflight) -> Iterator[str]:
@@ -52,11 +42,7 @@ def preflight_lines(plan: Preflight) -> Iterator[str]:
         if phase.windows_not_reached:
             yield f"    not reached: {phase.windows_not_reached:,} windows"
     yield f"  {plan.validation_windows:,} windows to measure on"
-    for need in needs_told(plan, plan.memory, {}):
-        if need.unit == "bytes" and need.estimated is not None:
-            note = need.note.partition("; measured")[0]
-            note = f"  {note}" if note and not need.part.startswith("memory:") else ""
-            yield f"  {need.part:<20} {tell_bytes(need.estimated):>10}{note}"
+    yield from need_lines(needs_told(plan, plan.memory, {}))
     hours = "not known before ten real steps" if plan.hours is None else tell_time(plan.hours * 3600)
     yield f"  time                 {hours}"
 

@@ -21,11 +21,10 @@ from models.training.checkpoints import newest_checkpoint, read_seal, seal, writ
 from models.training.device import release_memory
 from models.training.halving import train_within_memory
 from models.training.pace import Pace
-from models.training.schedule import Batch, PhasePlan
+from models.training.schedule import Batch, PhasePlan, wanted_batch
 from models.training.steps import run_phase
 from models.training.stopping import TrainingStopped, Wish, stop_kindly
 from schemas.ids import canonical_json
-from schemas.settings import LoraPreset
 
 _ADVICE = (
     "In the model preset, lower max_length, set gradient_checkpointing: true or quantization: nf4, or take a "
@@ -53,11 +52,6 @@ class Trained:
     phases: tuple[PhaseRecord, ...]
     out_of_memory: int
     tokens_per_second: float | None
-
-
-def wanted_batch(preset: LoraPreset) -> Batch:
-    """The batch that the preset asks for."""
-    return Batch(preset.batch_size, preset.gradient_accumulation)
 
 
 def train_phases(job: Job, watcher: Watcher) -> Trained:

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from models.lora.curriculum import PhaseRecord, Trained, train_phases, wanted_batch
+from models.lora.curriculum import PhaseRecord, Trained, train_phases
 from models.lora.demo_base import DESCRIPTION
 from models.lora.inspection import show_windows
 from models.lora.job import Corpus, Job, plan_job
@@ -36,6 +36,7 @@ from models.quiet import forbid_telemetry, quiet_datasets, quiet_libraries
 from models.training.device import held_memory, peak_memory
 from models.training.halving import read_batch
 from models.training.refusals import refusals_told
+from models.training.schedule import wanted_batch
 from models.training.watching import Measured
 from models.training.working import claim_folder
 from schemas.errors import StoreError

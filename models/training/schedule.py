@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from schemas.settings import LoraPreset, TribalPreset
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -22,6 +24,11 @@ class Batch:
         together = self.size * self.accumulation
         size = next(size for size in range(self.size // 2, 0, -1) if together % size == 0)
         return Batch(size, together // size)
+
+
+def wanted_batch(preset: LoraPreset | TribalPreset) -> Batch:
+    """The batch that a preset asks for."""
+    return Batch(preset.batch_size, preset.gradient_accumulation)
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,14 @@ from models.training.checkpoints import SEAL, newest_checkpoint, read_seal, seal
 from models.training.device import release_memory
 from models.training.halving import train_within_memory
 from models.training.pace import Pace
-from models.training.schedule import Batch, PhasePlan
+from models.training.schedule import Batch, PhasePlan, wanted_batch
 from models.training.steps import run_phase
 from models.training.stopping import TrainingStopped, Wish, stop_kindly
 from models.training.watching import StepWatcher
 from models.tribal.batches import Collator
 from models.tribal.measuring import Measurement, knows_members, measure
 from models.tribal.preparing import Prepared
-from models.tribal.schedule import PhaseRows, plan_phases, wanted_batch
+from models.tribal.schedule import PhaseRows, plan_phases
 from schemas.ids import canonical_json
 
 _ADVICE = (

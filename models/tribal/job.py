@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from models.training.halving import read_batch
-from models.training.schedule import Batch
+from models.training.schedule import Batch, wanted_batch
 from models.tribal.corpus import Corpus
 from models.tribal.memory import plan_disk, plan_memory
 from models.tribal.plan import PlannedLabels, PlannedTribalPhase, TribalPlan
 from models.tribal.preparing import Prepared, check_test, prepare
 from models.tribal.reached import sum_up, windows_read
-from models.tribal.schedule import PhaseRows, plan_phases, validation_rows, wanted_batch
+from models.tribal.schedule import PhaseRows, plan_phases, validation_rows
 from schemas.errors import SettingsError
 from schemas.settings.tribal import TribalPreset
 

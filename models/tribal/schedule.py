@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.training.schedule import Batch, PhasePlan
+from models.training.schedule import PhasePlan
 from models.tribal.members import folded
 from models.tribal.preparing import Prepared, Split
 from models.tribal.windows import pack_windows
@@ -27,11 +27,6 @@ class PhaseRows:
     plan: PhasePlan
     rows: tuple[tuple[int, ...], ...]
     validation: tuple[tuple[int, ...], ...]
-
-
-def wanted_batch(preset: TribalPreset) -> Batch:
-    """The batch that the preset asks for."""
-    return Batch(preset.batch_size, preset.gradient_accumulation)
 
 
 def phases_of(preset: TribalPreset) -> tuple[TribalPhase, ...]:

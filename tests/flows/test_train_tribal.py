@@ -231,6 +231,14 @@ def test_a_torn_or_altered_nova_is_not_used(built: Built, tribe: Nova) -> None:
         for folder in (tribe.folder, tribe.model):
             with pytest.raises(StoreError, match=r"changed since it was made.*model\.safetensors"):
                 find_nova(Home(built.home), str(folder))
+        manifest = tribe.folder / "manifest.json"
+        whole = manifest.read_bytes()
+        try:
+            manifest.write_bytes(whole[:-9])
+            with pytest.raises(StoreError, match="manifest is damaged"):
+                find_nova(Home(built.home), str(tribe.model))
+        finally:
+            manifest.write_bytes(whole)
         weights.unlink()
         with pytest.raises(StoreError, match="has lost a file"):
             find_nova(Home(built.home), "tribe")
